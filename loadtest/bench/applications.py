@@ -69,7 +69,7 @@ def main(name: str) -> int:
     """Serve on READSTATE_PORT until a signal, with the service's own settings of the server."""
     settings = Settings.from_environ(os.environ)
     with listen(settings.host, settings.port) as listener:
-        workers = Workers(settings, listener)
+        workers = Workers(settings, [listener])
         workers.config.app = f"loadtest.bench.applications:{name}"
         if name == "noop":
             # The ceiling is uvicorn as it comes, without what we have added to it.

@@ -3,10 +3,11 @@
 create_app(settings) -> ASGI
     sockets and fast routes of the dialects, past the framework
     the rest, by Litestar: the dialects' routes, /healthz, /readyz, /metrics, /schema
+    on the port for operators, if there is one, only /healthz, /readyz, /metrics
 """
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -16,12 +17,13 @@ from typing import Any
 from litestar import HttpMethod, Litestar, Request
 from litestar._openapi.plugin import OpenAPIPlugin
 from litestar.exceptions import HTTPException
+from litestar.handlers import HTTPRouteHandler
 from litestar.types import HTTPScope, Message, Receive, Scope, Send
 
 from readstate import metrics
 from readstate.dialects.access import costs
 from readstate.dialects.base import Dialect, Services, SocketServer, dialect_of, operation_of
-from readstate.dialects.health import operating_handlers
+from readstate.dialects.health import index_handler, operating_handlers, ops_app
 from readstate.dialects.http.client_address import client_address
 from readstate.dialects.http.cors import cors_config
 from readstate.dialects.http.durability import serve_durably
@@ -53,7 +55,8 @@ def dialects(settings: Settings, services: Callable[[], Services]) -> tuple[Dial
 
 def create_app(settings: Settings) -> "Service":
     """The service. It connects to `settings.redis_url` at the start of its lifespan."""
-    return Service(lambda: open_parts(settings), settings)
+    kind = Service if settings.ops_port is None else ServiceWithOpsPort
+    return kind(lambda: open_parts(settings), settings)
 
 
 class Service:
@@ -68,10 +71,12 @@ class Service:
         self._failures = frozenset().union(*(dialect.failures for dialect in self.dialects))
         self._socket_paths = tuple(dialect.socket_path for dialect in self.dialects if dialect.socket_path)
         self.sockets: dict[str, SocketServer] = {}  # by path
+        operating = operating_handlers(self._why_not_ready, self._warnings, self._layout)
         self._http = Litestar(
             route_handlers=[
+                index_handler(_version()),
                 *(handler for dialect in self.dialects for handler in dialect.handlers),
-                *operating_handlers(self._why_not_ready, self._warnings, self._layout, _version()),
+                *self._on_this_port(operating),
             ],
             cors_config=cors_config(
                 settings.cors_origins,
@@ -88,6 +93,10 @@ class Service:
             plugins=[DescribedStructs()],
             logging_config=None,
         )
+
+    def _on_this_port(self, operating: Sequence[HTTPRouteHandler]) -> Sequence[HTTPRouteHandler]:
+        """Which of the handlers for operators answer on the port of the callers: all of them."""
+        return operating
 
     @property
     def parts(self) -> Parts:
@@ -126,7 +135,7 @@ class Service:
     async def _serve(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         started_s = perf_counter()
         if scope["method"] == "HEAD":
-            scope, send = {**scope, "method": HttpMethod.GET}, _without_body(send)
+            scope, receive, send = _as_get(scope, receive, send)
         found = None
         for routes in self._fast_routes:
             if found := routes.find(scope):
@@ -252,15 +261,40 @@ class Service:
         return self.parts.layout.describe()
 
 
-def _without_body(send: Send) -> Send:
-    """`send` for HEAD: the answer of GET with its length, without its body."""
+class ServiceWithOpsPort(Service):
+    """The same, with what is for operators on a port of its own, and only there.
+
+    The port of a request is that of the socket on which it came. A service without such a port has
+    nothing to compare.
+    """
+
+    def __init__(self, open_parts: Callable[[], AbstractAsyncContextManager[Parts]], settings: Settings) -> None:
+        self._ops_port = settings.ops_port
+        super().__init__(open_parts, settings)
+
+    def _on_this_port(self, operating: Sequence[HTTPRouteHandler]) -> Sequence[HTTPRouteHandler]:
+        self._ops = ops_app(operating)
+        return []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        kind: Any = scope["type"]
+        if kind != "lifespan" and (scope.get("server") or ("", None))[1] == self._ops_port:
+            await self._ops(*_as_get(scope, receive, send) if kind == "http" else (scope, receive, send))
+        else:
+            await super().__call__(scope, receive, send)
+
+
+def _as_get(scope: Any, receive: Receive, send: Send) -> tuple[Any, Receive, Send]:
+    """A HEAD as a GET, whose answer is sent with its length and without its body."""
+    if scope["method"] != "HEAD":
+        return scope, receive, send
 
     async def send_head(message: Message) -> None:
         if message["type"] == "http.response.body":
             message = {**message, "body": b""}
         await send(message)
 
-    return send_head
+    return {**scope, "method": HttpMethod.GET}, receive, send_head
 
 
 def _version() -> str:

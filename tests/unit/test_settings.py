@@ -365,3 +365,13 @@ def test_a_kept_secret_that_was_damaged_is_refused(tmp_path: Path) -> None:
     (tmp_path / "data" / "api_key").write_text("")
     with pytest.raises(SettingsError, match=r"the secret in .*api_key cannot be used"):
         settings.resolve()
+
+
+def test_the_port_of_operators_is_another_one() -> None:
+    assert refusal(OPS_PORT="8080") == "READSTATE_OPS_PORT and READSTATE_PORT are the same; give each its own"
+    assert refusal(OPS_HOST="::1") == (
+        "READSTATE_OPS_HOST is the address of READSTATE_OPS_PORT; set that as well, or neither"
+    )
+    assert Settings().ops_address() is None
+    assert Settings(ops_port=9090).ops_address() == ("127.0.0.1", 9090)
+    assert Settings(ops_port=9090, ops_host="::1").ops_address() == ("::1", 9090)

@@ -83,8 +83,9 @@ async def _store_facts(executor: Executor, settings: Settings, product: str, nod
 
 
 def _own_url(settings: Settings) -> str:
-    host = reachable_host(settings.host)
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+    host, port = settings.ops_address() or (settings.host, settings.port)
+    host = reachable_host(host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _seconds(argument: str) -> float:

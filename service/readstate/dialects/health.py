@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from time import monotonic
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from litestar import get
+from litestar import Litestar, Request, get
+from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
+from litestar.types import ASGIApp
 
 from readstate import metrics
 from readstate.dialects.base import Operation
@@ -46,10 +48,33 @@ class Reused(Generic[_Answer]):
             self._until_s = self._now() + REUSED_S
 
 
-def operating_handlers(
-    why_not_ready: Ready, warnings: Warnings, layout: Callable[[], str], version: str
-) -> list[HTTPRouteHandler]:
-    """The handlers of /, /healthz, /readyz and /metrics.
+def index_handler(version: str) -> HTTPRouteHandler:
+    """The handler of /."""
+
+    @get("/", opt={"operation": Operation(name="index")}, include_in_schema=False)
+    async def index() -> Reply:
+        """What this is, and where it is described."""
+        return Reply(encode({"service": "readstate", "version": version, "schema": "/schema"}))
+
+    return index
+
+
+def ops_app(handlers: Sequence[HTTPRouteHandler]) -> ASGIApp:
+    """An application of these handlers and nothing else, for a port of their own."""
+
+    def answer(_: Request[Any, Any, Any], error: HTTPException) -> Any:
+        return Reply(f"{error.detail}\n".encode(), status=error.status_code, code="NO_SUCH_PATH", media_type=TEXT)
+
+    return Litestar(
+        route_handlers=list(handlers),
+        exception_handlers={HTTPException: answer},
+        openapi_config=None,
+        logging_config=None,
+    )
+
+
+def operating_handlers(why_not_ready: Ready, warnings: Warnings, layout: Callable[[], str]) -> list[HTTPRouteHandler]:
+    """The handlers of /healthz, /readyz and /metrics.
 
     `why_not_ready` returns a reason, or "" when requests can be served. `warnings` returns
     sentences about what an operator should look at while requests are served. `layout` says which
@@ -58,11 +83,6 @@ def operating_handlers(
     readiness = Reused(why_not_ready)
     # In a thread: adding up the numbers of all workers would block the event loop for too long.
     numbers = Reused(partial(asyncio.to_thread, metrics.exposition))
-
-    @get("/", opt={"operation": Operation(name="index")}, include_in_schema=False)
-    async def index() -> Reply:
-        """What this is, and where it is described."""
-        return Reply(encode({"service": "readstate", "version": version, "schema": "/schema"}))
 
     @get("/healthz", opt={"operation": Operation(name="healthz")}, include_in_schema=False)
     async def healthz() -> Reply:
@@ -83,4 +103,4 @@ def operating_handlers(
         """All numbers in Prometheus' text format, summed over the workers."""
         return Reply(await numbers.get(), media_type=metrics.CONTENT_TYPE.encode())
 
-    return [index, healthz, readyz, measured]
+    return [healthz, readyz, measured]

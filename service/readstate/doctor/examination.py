@@ -24,7 +24,7 @@ async def examine(environ: Mapping[str, str], sockets: int) -> list[Finding]:
         ask("user", machine.user),
         ask("data directory", lambda: machine.data_directory(settings)),
         ask("secrets", lambda: machine.secrets(settings)),
-        ask("port", lambda: machine.listening(settings.host, settings.port)),
+        ask("port", lambda: machine.listening(settings)),
         ask("descriptors", lambda: machine.descriptors(settings, sockets)),
         ask("memory", lambda: machine.memory(settings, sockets)),
         *await examine_store(settings),

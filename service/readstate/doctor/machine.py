@@ -59,18 +59,32 @@ def secrets(settings: Settings) -> str:
     return "all are given, or kept"
 
 
-def listening(host: str, port: int) -> str:
+def listening(settings: Settings) -> str:
     """Whether the address is free, or a service like this one listens there."""
+    host, port = settings.host, settings.port
     try:
         with listen(host, port):
-            return f"{host} port {port} is free" if port else f"{host} has free ports"
+            pass
     except StartError:
-        ready, answer = ask_ready((reachable_host(host), port))
-        if ready:
-            return f"a readstate listens on {host} port {port}, and is ready"
-        if answer.startswith("503 not ready: "):
-            raise Doubt(f"a readstate listens on {host} port {port}, and is {answer.strip()[4:]}") from None
+        if state := _state_of_service(settings):
+            return state
         raise
+    if (ops := settings.ops_address()) is None:
+        return f"{host} port {port} is free" if port else f"{host} has free ports"
+    with listen(*ops, setting="READSTATE_OPS"):
+        return f"{host} port {port} and {ops[0]} port {ops[1]} are free"
+
+
+def _state_of_service(settings: Settings) -> str:
+    """How the service that listens there is; "" when it is no readstate. Raises Doubt."""
+    host, port = settings.ops_address() or (settings.host, settings.port)
+    ready, answer = ask_ready((reachable_host(host), port))
+    where = f"a readstate listens on {settings.host} port {settings.port}"
+    if ready:
+        return f"{where}, and is ready"
+    if answer.startswith("503 not ready: "):
+        raise Doubt(f"{where}, and is {answer.strip()[4:]}") from None
+    return ""
 
 
 def descriptors(settings: Settings, sockets: int) -> str:

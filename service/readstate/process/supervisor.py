@@ -48,6 +48,9 @@ def serve(settings: Settings) -> int:
     _allow_many_sockets()
     with ExitStack() as stack:
         listener = stack.enter_context(listen(settings.host, settings.port))
+        listeners = [listener]
+        if ops := settings.ops_address():
+            listeners.append(stack.enter_context(listen(*ops, setting="READSTATE_OPS")))
         if embedded:
             settings = _start_store(stack, settings)
         # Each worker keeps its numbers in a file there, so that any of them can give the sum.
@@ -66,7 +69,7 @@ def serve(settings: Settings) -> int:
             count_replaced("deliverer", 0)
             deliverer = deliverer_process(logger.warning, partial(count_replaced, "deliverer"))
             stack.callback(deliverer.stop)
-        workers = Workers(settings, listener)
+        workers = Workers(settings, listeners)
 
         def tell() -> None:
             if store.wait(workers):

@@ -60,10 +60,10 @@ def forks_prepared() -> Iterator[None]:
 class WorkerProcess:
     """A worker as the supervisor sees it, from its start on."""
 
-    def __init__(self, config: Config, listener: socket.socket) -> None:
+    def __init__(self, config: Config, listeners: Sequence[socket.socket]) -> None:
         self._signs, signs = multiprocessing.Pipe(duplex=False)
         os.set_blocking(self._signs.fileno(), False)
-        self._process = _FORKED.Process(target=_work, args=(config, listener, signs))
+        self._process = _FORKED.Process(target=_work, args=(config, listeners, signs))
         with signals_blocked(*_NOT_FOR_FORKS):  # what is forked is started again if it has died
             self._process.start()
         signs.close()
@@ -141,11 +141,11 @@ class _Server(Server):
             await asyncio.sleep(SIGN_OF_LIFE_S)
 
 
-def _work(config: Config, listener: socket.socket, signs: Connection) -> NoReturn:
+def _work(config: Config, listeners: Sequence[socket.socket], signs: Connection) -> NoReturn:
     """What runs in the worker's process."""
     _die_with_supervisor()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
-    _Server(config, signs).run([listener])
+    _Server(config, signs).run(list(listeners))
     sys.exit(0)
 
 

@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from types import FrameType
@@ -60,11 +61,12 @@ class _Place:
 class Workers:
     """The workers, from `run` until a signal, `stop`, or a start that fails."""
 
-    def __init__(self, settings: Settings, listener: socket.socket) -> None:
-        self._listener = listener
+    def __init__(self, settings: Settings, listeners: Sequence[socket.socket]) -> None:
+        """`listeners`: the socket for callers, and that for operators if it is another one."""
+        self._listeners = listeners
         self.config = _server_config(settings)
         self._places = [_Place() for _ in range(settings.workers)]
-        self._address = reachable_address(listener)
+        self._address = reachable_address(listeners[-1])
         self._stopping = threading.Event()
         self.failed_to_start = False
         self.announced = False
@@ -108,7 +110,7 @@ class Workers:
 
     def _start(self, place: _Place) -> None:
         try:
-            place.worker = WorkerProcess(self.config, self._listener)
+            place.worker = WorkerProcess(self.config, self._listeners)
         except (OSError, EOFError) as error:
             # The machine is out of processes, or what is forked has just died.
             logger.warning("a worker could not be started (%s); it is tried again", error or type(error).__name__)
@@ -135,7 +137,8 @@ class Workers:
 
     def _stop_all(self) -> None:
         # Closed first, so that no client is accepted that no worker will serve.
-        self._listener.close()
+        for listener in self._listeners:
+            listener.close()
         if self.stopped_by:
             logger.info("told to stop by %s", signal.Signals(self.stopped_by).name)
         stop_by = time.monotonic() + STOP_S

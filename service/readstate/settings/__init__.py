@@ -10,6 +10,7 @@ from readstate.errors import SettingsError
 from readstate.files import check_private_directory, private_directory
 from readstate.settings.checks import check_client_certificate, check_distinct, check_given
 from readstate.settings.fields import PREFIX, TYPES, Fields
+from readstate.settings.secret_files import with_contents
 from readstate.settings.secrets import SECRET_BYTES, kept_secret, read_secret
 from readstate.settings.values import check_known, convert, plain, text_of
 
@@ -27,12 +28,14 @@ class Settings(Fields, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
         """Read the READSTATE_ variables; an empty one counts as unset.
 
-        Raises SettingsError for an unknown name (with the nearest known one), for a value out of
-        bounds, and for a setting that has no effect without another one.
+        A secret may be in a file, which READSTATE_..._FILE names. Raises SettingsError for an
+        unknown name (with the nearest known one), for a value out of bounds, for a file that others
+        may read, and for a setting that has no effect without another one.
         """
         given = {name: value for name, value in environ.items() if name.upper().startswith(PREFIX)}
         for name in sorted(given):
             check_known(name)
+        given = with_contents(given)
         fields = {name.removeprefix(PREFIX).lower(): value for name, value in given.items() if value}
         settings = cls(**{name: convert(name, plain(name, value)) for name, value in fields.items()})
         check_given(settings)

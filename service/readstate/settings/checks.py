@@ -30,6 +30,7 @@ _NEEDS = {
     "webhook_old_token": ("webhook_token", "signs beside"),
     "webhook_token": ("webhook_url", "signs what is sent to"),
     "webhook_client_cert": ("webhook_url", "is shown to the receiver at"),
+    "ops_host": ("ops_port", "is the address of"),
     "webhook_client_key": ("webhook_client_cert", "is the key of the certificate in"),
 }
 
@@ -129,6 +130,8 @@ def _check_together(settings: Fields) -> None:
             "READSTATE_TENCENT_SDKAPPID needs READSTATE_TENCENT_KEY, the key of that app, for calls under /v4; "
             "set that as well, or neither"
         )
+    if settings.ops_port is not None and settings.ops_port == settings.port:
+        raise SettingsError("READSTATE_OPS_PORT and READSTATE_PORT are the same; give each its own")
     if settings.embedded_memory_mb is not None and settings.redis_url is not None:
         raise SettingsError(
             "READSTATE_EMBEDDED_MEMORY_MB is for the embedded Valkey, and READSTATE_REDIS_URL names another server; "

@@ -36,6 +36,11 @@ class Fields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
     # Listening port; 0 takes any free one.
     port: Annotated[int, Meta(ge=0, le=65535)] = 8080
+    # Port of /metrics, /healthz and /readyz, which are then not on the port above. Set it, if
+    # callers are not to reach these.
+    ops_port: Annotated[int, Meta(ge=1, le=65535)] | None = None
+    # Address of that port. Unset: 127.0.0.1.
+    ops_host: Annotated[str, Meta(min_length=1)] | None = None
     # Worker processes: about one for each core.
     workers: Annotated[int, Meta(ge=1, le=64)] = 1
     # Addresses or networks of the proxies in front, comma-separated: their X-Forwarded-For and
@@ -168,6 +173,10 @@ class Fields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     webhook_client_cert: Annotated[str, Meta(min_length=1)] | None = None
     # PEM file of its key. Unset: the certificate's file holds the key.
     webhook_client_key: Annotated[str, Meta(min_length=1)] | None = None
+
+    def ops_address(self) -> tuple[str, int] | None:
+        """Where /metrics, /healthz and /readyz are, if not where callers are answered."""
+        return None if self.ops_port is None else (self.ops_host or "127.0.0.1", self.ops_port)
 
     def proxies(self) -> list[str]:
         """The trusted proxies, each an address or a network."""

@@ -7,17 +7,19 @@ import msgspec
 
 from readstate.errors import SettingsError
 from readstate.settings.fields import PREFIX, TYPES
+from readstate.settings.secret_files import FILE_VARIABLES
 
 _BOOLEANS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 _KINDS = {"`int`": "a whole number", "`float`": "a number", "`str`": "text", "`bool`": "true or false"}
 
 
 def check_known(variable: str) -> None:
-    """Raises SettingsError unless `variable` is the name of a setting. Capitals count."""
+    """Raises SettingsError unless `variable` is of a setting, or names its file. Capitals count."""
     name = variable[len(PREFIX) :].lower()
-    if variable == variable.upper() and name in TYPES:
+    if variable in FILE_VARIABLES or (variable == variable.upper() and name in TYPES):
         return
-    nearest = difflib.get_close_matches(name, TYPES, n=1)
+    files = (known[len(PREFIX) :].lower() for known in FILE_VARIABLES)
+    nearest = difflib.get_close_matches(name, [*TYPES, *files], n=1)
     hint = f"the nearest known one is {PREFIX}{nearest[0].upper()}" if nearest else "the README lists all of them"
     raise SettingsError(f"{variable} is not a setting; {hint}")
 

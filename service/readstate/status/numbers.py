@@ -79,8 +79,8 @@ def moment(url: str) -> Moment:
     status, text = get(url, "/metrics")
     if status != 200 or "readstate_" not in text:
         raise StartError(
-            f"no readstate gives its numbers at {url}/metrics (status {status}); start it, give its settings "
-            "(READSTATE_OPS_PORT too, if it has one), or name its address with --url"
+            f"no readstate gives its numbers at {url}/metrics (status {status}); "
+            "give its settings, READSTATE_OPS_PORT too if it has one, or name its address with --url"
         )
     samples = {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
