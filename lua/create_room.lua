@@ -11,7 +11,7 @@
 --
 -- Reply      outcome int   1 created, 0 it existed, 2 it is being taken over: call again
 -- Publishes  left, joined, then room, when members left or joined, or the room was taken over
--- Cost       commands <= 40 + fields + 24 * members + 31 * left + 28 * lot,
+-- Cost       commands <= 41 + fields + 24 * members + 31 * left + 28 * lot,
 --            turns <= 30 + 2 * fields + 2 * named + (1 + members + left + lot) * (19 + 7 * tags)
 --            fields: of the profile; members: those there were, when the room becomes large or is
 --            taken over, who stay; left: who leave, 100 at a time; named: in the call, of whom the
@@ -19,6 +19,7 @@
 --@include lib/room
 --@include lib/membership
 --@include lib/takeover
+--@include lib/terms
 --@plan
 
 local room = load_head(key)
@@ -36,6 +37,7 @@ if created then
     room = room or new_head(key)
     raise_revision(room)
     room.newest, room.oldest, room.buckets = "", room.seq + 1, 1
+    jump_if_due(room)
     room.created_revision, room.tags = room.revision, tags
     room.active, room.deleted, room.derived, room.large, room.member_count = true, false, false, false, 0
     room.floor, room.floor_seq, room.deleted_count, room.top_hole = room.ordinal, room.seq, 0, 0

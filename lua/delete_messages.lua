@@ -12,7 +12,7 @@
 --            older that it has to be called again; first: the first message that stays, "" for none
 -- Errors     ROOM_UNKNOWN, MESSAGE_UNKNOWN    nothing was written
 -- Publishes  deleted "_all" or "_before" with `first`, when count > 0
--- Cost       commands <= 14 + 3 * members + looked / 1000,
+-- Cost       commands <= 16 + 3 * members + looked / 1000,
 --            turns <= 50 + tags + members * max(6, 3 + tags) + 2 * looked + looked / 10
 --            members: as in post; looked: messages before a time, 10,000 at once
 --@include lib/room
@@ -50,7 +50,7 @@ if seq <= room.floor_seq + 1 then
     push_pending(room)
     return finish(room, { 0, 0, first })
 end
-local deleted_count = redis.call("ZCOUNT", room.key .. DELETED_SEQS, seq, "+inf")
+local deleted_count = redis.call("ZCOUNT", room.key .. DELETED_SEQS, seq, "+inf") + count_jumped(load_jumps(room), seq)
 local count = math.max(seq - 1 - room.floor_seq - (room.deleted_count - deleted_count), 0)
 raise_revision(room)
 room.floor_seq, room.deleted_count = seq - 1, deleted_count

@@ -31,7 +31,7 @@ note_until(room, user, until_ms > 0 and until_ms or now_ms())
 local seq = room.seq
 local message, _, at_ms, _, _, ordinal = message_at(room, seq)
 if message and until_ms > 0 and at_ms > until_ms then
-    seq = newest_until(room, until_ms)
+    seq = newest_until(room, until_ms, seq)
     message, _, _, _, _, ordinal = message_at(room, seq)
 end
 if not message then

@@ -21,7 +21,7 @@
 --            moved: counters of members that it moved, two and one for each tag, and lists
 -- Errors     ROOM_UNKNOWN, NOT_MEMBER    nothing was written
 -- Publishes  message, then read when the sender's cursor moved
--- Cost       commands <= 32 + 3 * members + 7 * left + forgotten + sampled / 20,
+-- Cost       commands <= 36 + 3 * members + 7 * left + forgotten + sampled / 20,
 --            turns <= 300 + tags + members * max(6, 3 + tags) + 3 * left + forgotten + 2 * sampled
 --            members: those who were attentive, of a small room all; above the fan-out limit none
 --            is updated; left, forgotten: stays of former members and messages beyond what is
@@ -37,6 +37,7 @@
 --@include lib/hidden
 --@include lib/marks
 --@include lib/until
+--@include lib/terms
 --@plan
 
 local TRIM_EVERY = 64 -- posts
@@ -68,6 +69,9 @@ if by_time and sent_ms > 0 and room.member_count <= 2 and was_read_before(room, 
     countable = 0
 end
 raise_revision(room)
+if jump_if_due(room) and slot then
+    slot.chunk, slot.senders = false, false
+end
 index_if_due(room, settings) -- before the ordinal rises, so that all whose attention ends now are noted
 room.seq = room.seq + 1
 room.ordinal = room.ordinal + countable

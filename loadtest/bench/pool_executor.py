@@ -76,7 +76,7 @@ class PoolExecutor:
     async def each_node(self, *parts: Part) -> list[Any]:
         return [await self.command(*parts, key="")]
 
-    async def scan(self, pattern: str, node: str | None = None) -> AsyncIterator[str]:
+    async def scan(self, pattern: str, node: str | None = None, *, rest: float = 0.0) -> AsyncIterator[str]:
         async for key in self._redis.scan_iter(pattern, count=1000):
             yield key.decode()
 

@@ -2,6 +2,7 @@
 -- They stand in rows. The first and the last message of a row know where its other end is, so that
 -- the last message of a room is found without a walk.
 --@include lib/messages
+--@include lib/terms
 
 -- Hide the message at `seq`: lengthen the rows on both sides of it by it.
 local function hide(room, seq)
@@ -32,10 +33,14 @@ local function last_message(room)
     local seq = room.seq
     while seq > room.floor_seq do
         local message, sender, at_ms, _, row = message_at(room, seq)
-        if not row then
-            return message and { message, seq, sender, at_ms } or {}
+        if message and not row then
+            return { message, seq, sender, at_ms }
         end
-        seq = math.min(row, seq) - 1
+        local first = message and math.min(row, seq) or jump_over(room, seq)
+        if not first then
+            return {}
+        end
+        seq = first - 1
     end
     return {}
 end

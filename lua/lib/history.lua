@@ -4,6 +4,7 @@
 --@include lib/order
 --@include lib/set_counts
 --@include lib/stays
+--@include lib/terms
 
 local TRIMMED_AT_ONCE = 1000 -- messages
 local READ_AT_ONCE = 1000
@@ -34,12 +35,41 @@ local function ordinal_before_history(room)
     return room.ordinal
 end
 
--- Forget `count` messages from the oldest on, with what only receipts of them needed. The index
--- forgets them by itself (lib/message_index.lua).
-local function forget_messages(room, count)
+-- How many places from `seq` on were left out.
+local function count_jumped(jumps, seq)
+    local places = 0
+    for i = 1, #jumps, 2 do
+        places = places + math.max(jumps[i + 1] - math.max(jumps[i], seq) + 1, 0)
+    end
+    return places
+end
+
+-- Forget the jumps before seq `oldest`.
+local function forget_jumps(room, jumps, oldest)
+    local kept = {}
+    for i = 1, #jumps, 2 do
+        if jumps[i] >= oldest then
+            kept[#kept + 1] = struct.pack(JUMP_LAYOUT, jumps[i], jumps[i + 1])
+        end
+    end
+    if #kept == 0 then
+        redis.call("HDEL", room.key .. MESSAGE_LOG, JUMPS)
+    else
+        redis.call("HSET", room.key .. MESSAGE_LOG, JUMPS, table.concat(kept))
+    end
+end
+
+-- Forget `count` messages from the oldest on, or those before the first jump, with what only
+-- receipts of them needed. The index forgets them by itself (lib/message_index.lua).
+local function forget_messages(room, jumps, count)
     local seqs, oldest = {}, room.oldest + count
-    for seq = room.oldest, oldest - 1 do
+    local jump = jumps[1] or oldest + 1
+    for seq = room.oldest, math.min(oldest, jump) - 1 do
         seqs[#seqs + 1] = seq
+    end
+    if jump <= oldest then
+        oldest = jumps[2] + 1
+        forget_jumps(room, jumps, oldest)
     end
     forget_log(room, room.oldest, oldest)
     redis.call("HDEL", room.key .. ACKNOWLEDGEMENTS, unpack(seqs))
@@ -53,9 +83,11 @@ end
 -- Forget the messages beyond the newest `history`, and the holes before them that every member has
 -- passed; many at a time, which is cheaper.
 local function trim_history(room, history)
-    local forgotten = math.min(room.seq - room.oldest + 1 - history, TRIMMED_AT_ONCE)
+    local forgotten = room.seq - room.oldest + 1 - history
+    local jumps = forgotten > 0 and load_jumps(room) or {}
+    forgotten = math.min(forgotten - count_jumped(jumps, room.oldest), TRIMMED_AT_ONCE)
     if forgotten > 0 then
-        forget_messages(room, forgotten)
+        forget_messages(room, jumps, forgotten)
     end
     local last = room.top_hole > 0 and redis.call("ZRANGE", order_of(room), 0, 0)[1]
     if last then
@@ -82,5 +114,9 @@ local function first_since(room, before_ms, most)
             end
         end
     end
-    return beyond, beyond <= room.seq
+    if beyond > room.seq then
+        return beyond, false
+    end
+    local _, last = jump_over(room, beyond)
+    return last and last + 1 or beyond, true
 end

@@ -52,7 +52,8 @@ local COPY_OF = "r" -- a room
 local UNREAD_OF_TAG = "t"
 local UNREAD_OF_TAG_SET = "s"
 local SENDERS_OF = "s" -- some of MESSAGE_LOG
-local BUCKET_OF = "i" -- of the index, in MESSAGE_LOG; every other field of it is the number of a chunk
+local BUCKET_OF = "i" -- of the index, in MESSAGE_LOG; every other field of it but the next is the number of a chunk
+local JUMPS = "g" -- in MESSAGE_LOG too
 local WEIGHT = "" -- of TAG_USES; every other field is a tag
 
 local SEPARATOR = "\31" -- between the parts of a field; control characters are refused in ids and tags

@@ -9,8 +9,8 @@ local NOT_MEMBER = "NOT_MEMBER not a member of this room"
 
 -- Head and members are one hash, so that a read finds and leaves both with one command each. What
 -- every read writes anew has a fixed layout: it takes a third of the time of msgpack.
-local HEAD_LAYOUT = ">BI7I7I5I5I4I5I5c18BBc0" -- behind it the tag set
-local REST_LAYOUT = ">I5I5I5I3" -- of the 18 bytes
+local HEAD_LAYOUT = ">BI7I7I5I5I4I5I5c21BBc0" -- behind it the tag set
+local REST_LAYOUT = ">I5I5I5I3I3" -- of the 21 bytes
 local HEAD_BEGINS = 130 -- 128 and the number of the layout; the first byte of layout 1 is below 128
 local FROZEN_FLAG = 1
 local DELETED_FLAG = 2
@@ -20,18 +20,20 @@ local LARGE_FLAG = 16
 
 -- What no read needs is unpacked when it is first asked for or set:
 --   floor_seq      the messages up to this seq were deleted together
---   deleted_count  messages deleted one by one above floor_seq
+--   deleted_count  places above floor_seq without a message: deleted one by one, or left out
 --   oldest         seq of the oldest message that is remembered, behind the head without any
 --   buckets        of the index of message ids (lib/messages.lua)
+--   term           of the server that gave out the last place (lib/terms.lua); 0: not known
 local function open_rest(room)
     local rest = rawget(room, "rest")
     if rest then
         rawset(room, "rest", false)
-        local floor_seq, deleted_count, oldest, buckets = struct.unpack(REST_LAYOUT, rest)
+        local floor_seq, deleted_count, oldest, buckets, term = struct.unpack(REST_LAYOUT, rest)
         rawset(room, "floor_seq", floor_seq)
         rawset(room, "deleted_count", deleted_count)
         rawset(room, "oldest", oldest)
         rawset(room, "buckets", buckets)
+        rawset(room, "term", term)
     end
 end
 
@@ -80,7 +82,7 @@ local function pack_head(room)
         + (room.derived and DERIVED_FLAG or 0) + (room.by_client and BY_CLIENT_FLAG or 0)
         + (room.large and LARGE_FLAG or 0)
     local rest = room.rest
-        or struct.pack(REST_LAYOUT, room.floor_seq, room.deleted_count, room.oldest, room.buckets)
+        or struct.pack(REST_LAYOUT, room.floor_seq, room.deleted_count, room.oldest, room.buckets, room.term)
     return struct.pack(
         HEAD_LAYOUT, HEAD_BEGINS, room.revision, room.created_revision, room.seq, room.ordinal, room.member_count,
         room.floor, room.top_hole, rest, flags, #room.newest, room.newest
@@ -89,7 +91,7 @@ end
 
 -- The head of a room that is not there, which is as one that was deleted.
 local function new_head(key)
-    local rest = struct.pack(REST_LAYOUT, 0, 0, 1, 0)
+    local rest = struct.pack(REST_LAYOUT, 0, 0, 1, 0, 0)
     return read_head(key, struct.pack(HEAD_LAYOUT, HEAD_BEGINS, 0, 0, 0, 0, 0, 0, 0, rest, DELETED_FLAG, 0, ""))
 end
 

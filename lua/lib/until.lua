@@ -24,10 +24,9 @@ local function was_read_before(room, sender, sent_ms)
     return others > 0
 end
 
--- seq of the newest message that is remembered and was sent at a time or earlier; 0 when there is
--- none. Chunk by chunk, as times need not rise.
-local function newest_until(room, until_ms)
-    local last = room.seq
+-- seq of the newest message up to seq `last` that is remembered and was sent at a time or earlier;
+-- 0 when there is none. Chunk by chunk, as times need not rise.
+local function newest_until(room, until_ms, last)
     while last >= room.oldest do
         local first = math.max(room.oldest, chunk_of(last) * LOG_CHUNK + 1)
         local times = read_times(room, first, last)

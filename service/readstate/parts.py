@@ -26,6 +26,7 @@ from readstate.store.apps import AppRegistry
 from readstate.store.confirming import RedisConfirmation
 from readstate.store.connect import connect
 from readstate.store.executor import Executor
+from readstate.store.failovers import Failovers
 from readstate.store.functions import load_functions
 from readstate.store.health import MemoryHealth, WriteHealth
 from readstate.store.layout import StoreLayout
@@ -92,6 +93,8 @@ async def open_parts(
         stack.push_async_callback(cancel_and_wait, asyncio.create_task(workers.keep_noting()))
         await memory.check()
         stack.push_async_callback(cancel_and_wait, asyncio.create_task(layout.keep_bringing_over()))
+        failovers = Failovers(executor, store.outbox)
+        stack.push_async_callback(cancel_and_wait, asyncio.create_task(failovers.keep_reconciling()))
         stack.push_async_callback(
             cancel_and_wait, asyncio.create_task(keep_refreshing(apps, services.tokens, executor, memory, writes))
         )

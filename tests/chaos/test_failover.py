@@ -1,6 +1,9 @@
 """A cluster whose primary dies and is replaced: calls for its slots find the new one."""
 
+import asyncio
 import contextlib
+import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -15,34 +18,19 @@ from readstate.store.keys import Keys
 from readstate.store.plan_split import SplitPlan
 from readstate.store.redis_store import redis_store
 from tests.support.calls import post_alone
+from tests.support.failover import FIRST_SHARE, cluster_with_replica, take_over, wait_for_replica
 from tests.support.rooms import a_room, posted
-from tests.support.servers import Cluster, Server, short_directory
-from tests.support.waiting import wait_until, wait_until_now
+from tests.support.servers import Cluster, Server
+from tests.support.waiting import wait_until
 
 APP = "t"
-FIRST_SHARE = 16384 // 3  # slots of the first node, that dies
 
 
 @pytest.fixture
 def pair() -> Iterator[tuple[Cluster, Server]]:
     """A cluster of its own, and a replica of its first node."""
-    with short_directory() as directory:
-        cluster = Cluster(directory)
-        cluster.start()
-        first, replica = cluster.nodes[0], Server(directory / "replica", clustered=True)
-        replica.start()
-        with first.client() as client, replica.client() as follower:
-            name = client.execute_command("CLUSTER MYID").decode()
-            follower.execute_command("CLUSTER MEET", "127.0.0.1", first.port, first._bus_port)
-            wait_until_now(
-                lambda: name in str(follower.execute_command("CLUSTER NODES")), "the replica to know its primary"
-            )
-            wait_until_now(lambda: len(follower.execute_command("CLUSTER SLOTS")) == 3, "the replica to know the slots")
-            follower.execute_command("CLUSTER REPLICATE", name)
-            wait_until_now(lambda: follower.info("replication")["master_link_status"] == "up", "the replica to follow")
-        yield cluster, replica
-        replica.kill()
-        cluster.stop()
+    with cluster_with_replica() as both:
+        yield both
 
 
 @pytest_asyncio.fixture
@@ -55,12 +43,8 @@ async def executor(pair: tuple[Cluster, Server]) -> AsyncIterator[Executor]:
 
 async def fail_over(cluster: Cluster, replica: Server) -> None:
     """The first node dies, and its replica has all that it had."""
-    first = cluster.nodes[0]
-    with first.client() as client:
-        client.execute_command("WAIT", 1, 5000)
-    first.kill()
-    with replica.client() as client:
-        client.execute_command("CLUSTER FAILOVER TAKEOVER")
+    wait_for_replica(cluster.nodes[0])
+    take_over(cluster.nodes[0], replica)
 
 
 async def test_calls_follow_the_slots_of_a_primary_that_died(pair: tuple[Cluster, Server], executor: Executor) -> None:
@@ -116,3 +100,35 @@ async def test_pending_updates_elsewhere_are_pushed_while_a_node_is_away(
         await store.outbox.recovery._recover_shard(lists[dead], -10)
     assert await store.badges.badge(app=APP, user=user, tags=[]) == 1
     assert await executor.command("ZSCORE", lists[dead], f"{APP}:{dead}", key=lists[dead]) is not None
+
+
+async def test_a_primary_that_wakes_up_answers_nothing_from_the_past(
+    pair: tuple[Cluster, Server], executor: Executor
+) -> None:
+    """It was stopped, and its replica took over. Calls have gone there since."""
+    store = redis_store(executor)
+    room = next(name for name in map(str, range(1000)) if key_slot(Keys.room(APP, name).encode()) < FIRST_SHARE)
+    await a_room(store, APP, room)
+    await posted(store, APP, room, "m1")
+    await store.outbox.idle()
+    wait_for_replica(pair[0].nodes[0])
+    os.kill(pair[0].nodes[0].pid, signal.SIGSTOP)
+    asking = asyncio.create_task(store.rooms.room(app=APP, room=room, user="ann"))
+    with pair[1].client() as client:
+        client.execute_command("CLUSTER FAILOVER TAKEOVER")
+    with pytest.raises(Fault):
+        await asking
+
+    async def is_posted() -> bool:
+        with contextlib.suppress(Fault):
+            await posted(store, APP, room, "m2")
+            return True
+        return False
+
+    await wait_until(is_posted, "the new primary to be found")
+    os.kill(pair[0].nodes[0].pid, signal.SIGCONT)
+    for _ in range(200):
+        me = (await store.rooms.room(app=APP, room=room, user="ann")).me
+        assert me is not None
+        assert me.unread == 2
+        await asyncio.sleep(0.01)

@@ -62,6 +62,9 @@ class EarlierLayoutMachine(ReadStateMachine):
         if not await self.bench.executor.call(WRITE_FIRST_LAYOUT, key):
             return
         EarlierLayoutMachine.written += 1
+        for there in (self.model.worlds.get(self.app, {}).get(room), self.model.buried.get((self.app, room))):
+            if there:
+                there.term = None  # which layout 1 does not know
         if known := self.copies.rooms.get(room):
             told_until = 0 if known.derived else self.model.worlds[self.app][room].ordinal + 1
             known.told_until = dict.fromkeys(known.told_until, told_until)
@@ -74,14 +77,14 @@ class EarlierLayoutMachine(ReadStateMachine):
 def test_one_server_equals_the_model(
     server: Server, lua_with_writer: Path, full: bool, request: pytest.FixtureRequest
 ) -> None:
-    run_programs(server.url, lua_with_writer, _counts(request, full), server.restart, 20)
+    run_programs(server, lua_with_writer, _counts(request, full), server.restart, 20)
 
 
 @pytest.mark.timeout(3600)
 def test_a_cluster_equals_the_model(
     cluster: Cluster, lua_with_writer: Path, full: bool, request: pytest.FixtureRequest
 ) -> None:
-    run_programs(cluster.url, lua_with_writer, _counts(request, full), cluster.restart_one, 80)
+    run_programs(cluster, lua_with_writer, _counts(request, full), cluster.restart_one, 80)
 
 
 def _counts(request: pytest.FixtureRequest, full: bool) -> settings:
@@ -89,10 +92,12 @@ def _counts(request: pytest.FixtureRequest, full: bool) -> settings:
     return settings(max_examples=programs, stateful_step_count=50 if full else 30)
 
 
-def run_programs(url: str, scripts: Path, counts: settings, restart: Callable[[], None], restart_odds: int) -> None:
+def run_programs(
+    where: Server | Cluster, scripts: Path, counts: settings, restart: Callable[[], None], restart_odds: int
+) -> None:
     with asyncio.Runner() as runner:
-        executor: Executor = runner.run(connect(url, lua=scripts))
-        bench = Bench(runner.run, executor, restart, restart_odds)
+        executor: Executor = runner.run(connect(where.url, lua=scripts))
+        bench = Bench(runner.run, executor, restart, restart_odds, where.term_of)
         before = EarlierLayoutMachine.written
         try:
             machine: Any = lambda: EarlierLayoutMachine(bench)  # noqa: E731 - hypothesis wants a class or its like

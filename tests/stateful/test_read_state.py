@@ -25,21 +25,26 @@ def counts(request: pytest.FixtureRequest, full: bool) -> settings:
 @pytest.mark.timeout(3600)
 def test_one_server_equals_the_model(server: Server, lua_dir: Path | None, counts: settings) -> None:
     """The atomic plan, restarts of the server included."""
-    run_programs(server.url, lua_dir, counts, server.restart, restart_odds=20)
+    run_programs(server, lua_dir, counts, server.restart, restart_odds=20)
 
 
 @pytest.mark.timeout(3600)
 def test_a_cluster_equals_the_model(cluster: Cluster, lua_dir: Path | None, counts: settings) -> None:
     """The split plan, restarts of a node included."""
-    run_programs(cluster.url, lua_dir, counts, cluster.restart_one, restart_odds=80)
+    run_programs(cluster, lua_dir, counts, cluster.restart_one, restart_odds=80)
 
 
 def run_programs(
-    url: str, lua_dir: Path | None, counts: settings, restart: Callable[[], None], *, restart_odds: int
+    where: Server | Cluster,
+    lua_dir: Path | None,
+    counts: settings,
+    restart: Callable[[], None],
+    *,
+    restart_odds: int,
 ) -> None:
     with asyncio.Runner() as runner:
-        executor: Executor = runner.run(connect(url, lua=lua_dir))
-        bench = Bench(runner.run, executor, restart, restart_odds)
+        executor: Executor = runner.run(connect(where.url, lua=lua_dir))
+        bench = Bench(runner.run, executor, restart, restart_odds, where.term_of)
         try:
             run_state_machine_as_test(lambda: ReadStateMachine(bench), settings=counts)  # type: ignore[arg-type]
         finally:

@@ -130,21 +130,26 @@ def counts(request: pytest.FixtureRequest, full: bool) -> settings:
 @pytest.mark.timeout(3600)
 def test_receipts_on_one_server_equal_the_record(server: Server, lua_dir: Path | None, counts: settings) -> None:
     """The atomic plan, restarts of the server included."""
-    run_programs(server.url, lua_dir, counts, server.restart, restart_odds=80)
+    run_programs(server, lua_dir, counts, server.restart, restart_odds=80)
 
 
 @pytest.mark.timeout(3600)
 def test_receipts_on_a_cluster_equal_the_record(cluster: Cluster, lua_dir: Path | None, counts: settings) -> None:
     """The split plan, restarts of a node included."""
-    run_programs(cluster.url, lua_dir, counts, cluster.restart_one, restart_odds=200)
+    run_programs(cluster, lua_dir, counts, cluster.restart_one, restart_odds=200)
 
 
 def run_programs(
-    url: str, lua_dir: Path | None, counts: settings, restart: Callable[[], None], *, restart_odds: int
+    where: Server | Cluster,
+    lua_dir: Path | None,
+    counts: settings,
+    restart: Callable[[], None],
+    *,
+    restart_odds: int,
 ) -> None:
     with asyncio.Runner() as runner:
-        executor = runner.run(connect(url, lua=lua_dir))
-        bench = Bench(runner.run, executor, restart, restart_odds)
+        executor = runner.run(connect(where.url, lua=lua_dir))
+        bench = Bench(runner.run, executor, restart, restart_odds, where.term_of)
         try:
             run_state_machine_as_test(lambda: ReceiptsMachine(bench), settings=counts)  # type: ignore[arg-type]
         finally:

@@ -63,6 +63,7 @@ class Bench:
     executor: Executor
     restart: Callable[[], None]
     restart_odds: int  # one in so many
+    term_of: Callable[[str], int] = lambda _: 0  # of the server of a key
     programs: int = 0
     steps: int = 0
 
@@ -88,7 +89,7 @@ class ReadStateMachine(RuleBasedStateMachine):
         bench.programs += 1
         self.app = f"p{bench.programs}"
         self.times = [0]
-        self.model = ModelStore(now_ms=self.next_time)
+        self.model = ModelStore(now_ms=self.next_time, term_of=lambda app, room: bench.term_of(Keys.room(app, room)))
         self.copies = Copies()
         self.done: list[tuple[str, dict[str, Any]]] = []
         self.made: list[str] = []

@@ -21,9 +21,14 @@ class ModelStore:
     `notices` holds (app, notice) of all that the operations should have published, in order.
     """
 
-    def __init__(self, *, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
-        world = World(now_ms)
-        self.worlds, self.notices = world.worlds, world.notices
+    def __init__(
+        self,
+        *,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        term_of: Callable[[str, str], int] = lambda app, room: 0,
+    ) -> None:
+        world = World(now_ms, term_of)
+        self.worlds, self.buried, self.notices = world.worlds, world.buried, world.notices
         self.rooms = ModelRooms(world)
         self.messages = ModelMessages(world)
         self.badges = ModelBadges(world)

@@ -51,6 +51,7 @@ class ModelMessages:
                     known.id, known.seq, known.ordinal, known.at_ms, created=False, sender=known.sender or None
                 )
         countable = countable and not (by_time and there.was_read_before(sender, sent_ms))
+        there.begin_term(self._world.term_of(app, room))
         there.head, there.ordinal = there.head + 1, there.ordinal + countable
         now_ms = self._world.now_ms()
         new = Message(

@@ -98,6 +98,13 @@ class ModelRoom:
     by_client: bool = False  # made by a client, and taken over by no backend
     # Up to what time a member has read, as they said while the room had at most two.
     until: dict[str, int] = field(default_factory=dict)
+    term: int | None = None  # of the server, when the head last rose; None: not known
+
+    def begin_term(self, term: int) -> None:
+        """Before the head rises: in another term it jumps (lua/lib/terms.lua)."""
+        if self.term not in (None, term):
+            self.head = -(-self.head // 128) * 128 + 1024
+        self.term = term
 
     def find(self, message: str) -> Message:
         for known in self.messages:

@@ -52,7 +52,9 @@ class ModelRooms:
                 dict(profile or {}),
                 floor=ordinal,
                 by_client=by_client,
+                term=before.term if before else None,
             )
+            rooms[room].begin_term(self._world.term_of(app, room))
         self._world.announce_join(app, room, self._world.join(rooms[room], members))
         return created
 

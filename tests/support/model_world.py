@@ -16,8 +16,9 @@ from tests.support.model_room import ModelRoom, Stay
 class World:
     """The state of the model, and what several operations do with it."""
 
-    def __init__(self, now_ms: Callable[[], int]) -> None:
+    def __init__(self, now_ms: Callable[[], int], term_of: Callable[[str, str], int]) -> None:
         self.now_ms = now_ms
+        self.term_of = term_of  # (app, room) -> the term of the room's server
         self.worlds: dict[str, dict[str, ModelRoom]] = {}  # app -> room -> its state
         self.buried: dict[tuple[str, str], ModelRoom] = {}
         self.notices: list[tuple[str, Notice]] = []

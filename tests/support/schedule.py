@@ -57,7 +57,7 @@ class SteppedExecutor:
     async def confirm(self, node: str, connects: int, level: Durability, within_ms: int) -> str:
         return await self._executor.confirm(node, connects, level, within_ms)
 
-    def scan(self, pattern: str, node: str | None = None) -> AsyncIterator[str]:
+    def scan(self, pattern: str, node: str | None = None, *, rest: float = 0.0) -> AsyncIterator[str]:
         return self._executor.scan(pattern)
 
     def nodes(self) -> list[str]:

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import redis
+from redis.crc import key_slot
 
 from readstate.store.urls import with_address
 from tests.support.waiting import wait_until_now
@@ -76,6 +77,7 @@ class Server:
         self.port = 0
         self._bus_port = 0
         self._process: subprocess.Popen[bytes] | None = None
+        self._starts = 0
 
     @property
     def url(self) -> str:
@@ -92,6 +94,7 @@ class Server:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.clustered and not self.port:
             self.port, self._bus_port = free_port(self.host), free_port(self.host)
+        self._starts += 1
         log = (self.directory / "server.log").open("ab")
         with log:
             self._process = subprocess.Popen(
@@ -120,6 +123,10 @@ class Server:
         if self.clustered:
             return redis.Redis(host=self.host, port=self.port)
         return redis.Redis(unix_socket_path=str(self.socket))
+
+    def term_of(self, key: str) -> int:
+        """How often the server of a key was started: each begins a term (lua/lib/terms.lua)."""
+        return self._starts
 
     def keys(self) -> set[bytes]:
         with self.client() as client:
@@ -196,11 +203,19 @@ class Cluster:
         self.nodes[self._next].restart()
         wait_until_now(self._is_whole, "the restarted node to be taken back", timeout_s=60)
 
+    def term_of(self, key: str) -> int:
+        """As of one server."""
+        return self.nodes[key_slot(key.encode()) // self._share].term_of(key)
+
     def keys(self) -> set[bytes]:
         return set().union(*(node.keys() for node in self.nodes))
 
+    @property
+    def _share(self) -> int:
+        return _SLOTS // len(self.nodes) + 1
+
     def _share_slots(self) -> None:
-        share = _SLOTS // len(self.nodes) + 1
+        share = self._share
         for number, node in enumerate(self.nodes):
             with node.client() as client:
                 client.execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)

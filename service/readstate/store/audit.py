@@ -16,13 +16,11 @@ from readstate.store.executor import Executor, scan_hash
 from readstate.store.keys import Keys
 from readstate.store.lua import CopyReply, Snapshot, UserState
 from readstate.store.outbox import Outbox
+from readstate.store.reconciling import copy_of
 from readstate.store.replies import ScriptFailed
 from readstate.store.states import SEPARATOR, State
 
 _MEMBERS_AT_ONCE = 500
-
-
-_NO_COPY = CopyReply(room="", revision=0, cursor=0, unread=0, state=State.GONE, tags=(), news=False)
 
 
 class Compared(Struct):
@@ -47,6 +45,7 @@ class RedisAudit:
 
     async def audit_room(self, *, app: str, room: str, repair: bool = False) -> list[Drift]:
         """One room: its own sums, and the copy of every member."""
+        await self._outbox.drain(app, room)
         head = await self._executor.call(lua.audit_head(repair=repair), Keys.room(app, room))
         self.compared.rooms += head.compared > 0
         self.compared.values += head.compared
@@ -82,7 +81,7 @@ class RedisAudit:
         self, app: str, user: str, room: str, repair: bool, *, also_as_member: bool = True
     ) -> list[Drift]:
         """One user's copy of a room; without `also_as_member` only if they are no member of it."""
-        before = await self._copy(app, user, room)
+        before = await copy_of(self._executor, app, user, room)
         snapshot, member = await self._ask(app, room, user)
         if member.pending:
             try:
@@ -90,9 +89,9 @@ class RedisAudit:
             except ScriptFailed as error:
                 return [Drift(app, user, room, "pending", f"an update that fails: {error}", "")]
             await self._outbox.idle()
-            before = await self._copy(app, user, room)
+            before = await copy_of(self._executor, app, user, room)
             snapshot, member = await self._ask(app, room, user)
-        after = await self._copy(app, user, room)
+        after = await copy_of(self._executor, app, user, room)
         if (member.state != State.GONE and not also_as_member) or member.pending or before != after:
             return []
         compared = _compared(before, member, snapshot)
@@ -102,9 +101,6 @@ class RedisAudit:
             call = lua.refresh_members(app=app, at_least=before.revision + 1, users=[user])
             await self._outbox.change(call, app, room)
         return [Drift(app, user, room, *difference) for difference in wrong]
-
-    async def _copy(self, app: str, user: str, room: str) -> CopyReply:
-        return (await self._copies(app, user, (room,))).get(room, _NO_COPY)
 
     async def _copies(self, app: str, user: str, rooms: Sequence[str]) -> dict[str, CopyReply]:
         copies = await self._executor.call(lua.copies(rooms=rooms), Keys.user(app, user))

@@ -119,10 +119,10 @@ class Cluster:
             for node in self.nodes()
         ]
 
-    async def scan(self, pattern: str, node: str | None = None) -> AsyncIterator[str]:
+    async def scan(self, pattern: str, node: str | None = None, *, rest: float = 0.0) -> AsyncIterator[str]:
         await self._map.load()
         for address in self.nodes() if node is None else [node]:
-            async for key in (await self._map.connection(address)).scan(pattern):
+            async for key in (await self._map.connection(address)).scan(pattern, rest):
                 yield key
 
     def nodes(self) -> list[str]:

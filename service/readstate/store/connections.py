@@ -1,6 +1,8 @@
 """Connections to the nodes of a store."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from time import monotonic
 
 from redis.asyncio.connection import AbstractConnection, ConnectionPool
 from redis.asyncio.retry import Retry
@@ -38,14 +40,16 @@ class ConnectionFactory:
 class NodeConnection(PipelinedConnection):
     """The connection to one primary that all callers share.
 
-    A script that keeps the node busy too long is ended.
+    A script that keeps the node busy too long is ended. In a cluster (`has_peers`) a node that has
+    answered nothing for one deadline is left: another one may have taken over, and this one, when
+    it wakes up, does not know that for a moment and answers from the past.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, has_peers: bool = False) -> None:
         make_connection = ConnectionFactory(url)
         self._slow_scripts = SlowScripts(make_connection)
         self._confirmations = NodeConfirmations(make_connection)
-        super().__init__(make_connection, on_slow=self._slow_scripts.check)
+        super().__init__(make_connection, silent_deadlines=1 if has_peers else 2, on_slow=self._slow_scripts.check)
 
     async def open(self) -> None:
         await self._slow_scripts.open()
@@ -71,11 +75,18 @@ class NodeConnection(PipelinedConnection):
         """Load the library in which `script` is. Raises what `reply_or_raise` does."""
         reply_or_raise(await self.call("FUNCTION", "LOAD", "REPLACE", script.lib.text, repeatable=True))
 
-    async def scan(self, pattern: str) -> AsyncIterator[str]:
-        """Every key of the node that matches `pattern`; a key may come twice."""
+    async def scan(self, pattern: str, rest: float = 0.0) -> AsyncIterator[str]:
+        """Every key of the node that matches `pattern`; a key may come twice.
+
+        Between two looks for so many times as long as one took the node is left alone.
+        """
         scan_cursor: bytes | int = 0
         while scan_cursor != b"0":
+            began_s = monotonic()
             reply = await self.call("SCAN", scan_cursor, "MATCH", pattern, "COUNT", 1000, repeatable=True)
             scan_cursor, keys = reply_or_raise(reply)
+            pause_s = (monotonic() - began_s) * rest
             for key in keys:
                 yield key.decode()
+            if pause_s:
+                await asyncio.sleep(pause_s)

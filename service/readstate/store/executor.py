@@ -45,8 +45,11 @@ class Executor(Protocol):
         Returns why it is not known, "" when it is.
         """
 
-    def scan(self, pattern: str, node: str | None = None) -> AsyncIterator[str]:
-        """Every key of every primary, or of one, that matches `pattern`; a key may come twice."""
+    def scan(self, pattern: str, node: str | None = None, *, rest: float = 0.0) -> AsyncIterator[str]:
+        """Every key of every primary, or of one, that matches `pattern`; a key may come twice.
+
+        Between two looks for so many times as long as one took the node is left alone.
+        """
 
     def nodes(self) -> list[str]:
         """Addresses of the primaries."""

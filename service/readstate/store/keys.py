@@ -8,7 +8,7 @@ A room's slot, `{r:<app>:<room>}` (the truth):
 
     (bare)  hash    "" -> the head: revision, revision at which the room was created, seq, ordinal,
                     number of members, floor, seq of the floor, messages deleted one by one, highest
-                    hole, oldest message remembered, buckets, flags, newest message,
+                    hole, oldest message remembered, buckets, term, flags, newest message,
                     tag set; its first byte is 128 and the number of the layout;
                     member -> their record: (marked, cursor, ordinal counted from, ordinal before
                     which they are told of posts, seq last really read, seq at which they joined,
@@ -36,7 +36,8 @@ A room's slot, `{r:<app>:<room>}` (the truth):
                     s<number> -> (where they had joined, sender), ... of 128 messages
                     (lua/lib/log_chunks.lua);
                     i<number of a bucket> -> (hash of a message id, seq), ... as far as the
-                    messages are remembered (lua/lib/message_index.lua)
+                    messages are remembered (lua/lib/message_index.lua);
+                    g -> (first, last seq), ... left out by jumps (lua/lib/terms.lua)
     :d      zset    seqs that were deleted one by one, as far as their messages are remembered
     :h      zset    holes: ordinals that were deleted or recalled one by one (lua/lib/holes.lua)
     :f      hash    profile field -> JSON text
@@ -100,6 +101,10 @@ day.
                                    nothing of an earlier one is left (store/layout.py); <n> puts it
                                    into the first slot of the node
     {readstate}:layout     string  held by the worker that brings the rest over
+    {readstate:<n>}:primary string the replication id under which the rooms and copies of a node
+                                   were last known to agree (store/failovers.py; split plan only)
+    {readstate}:failover   string  held by the worker that makes them agree after a failover
+    {readstate}:pending    string  there while it is too early to look for forgotten pending updates
 
 and the channel `n:<app>`. Whether a listener still hears is tried on `n::<random>`, and at the
 start whether all that is needed may be done on the key `{readstate}:trial`.
@@ -192,7 +197,11 @@ class Keys:
     deliverers = "{w:}"
     refusing_target = "{w:}" + OfShard.REFUSING_TARGET
 
+    every_pending = ("{r:*}" + OfRoom.PENDING, "{r:*}" + OfRoom.PENDING_EVENTS)
+
     bringing_over = "{readstate}:layout"
+    reconciling = "{readstate}:failover"
+    pending_looked_for = "{readstate}:pending"
 
     @staticmethod
     def room(app: str, room: str) -> str:
@@ -286,6 +295,11 @@ class Keys:
     def layout(slot: int) -> str:
         """Where the layout is noted of the node whose first slot this is."""
         return f"{Keys.in_slot(slot)}:layout"
+
+    @staticmethod
+    def primary(slot: int) -> str:
+        """Where it is noted of the node with this first slot which primary was last reconciled."""
+        return f"{Keys.in_slot(slot)}:primary"
 
     @staticmethod
     def parse(key: str) -> tuple[str, str, str] | None:

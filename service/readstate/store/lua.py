@@ -250,7 +250,18 @@ def ack(*, revision: int, members: Sequence[str]) -> int: ...
 @script
 def refresh_members(*, app: str, at_least: int, users: Sequence[str]) -> int: ...
 @script
-def restore_cursor(*, app: str, user: str, cursor: int, settings: str) -> bool: ...
+def reconcile_copy(
+    *,
+    app: str,
+    user: str,
+    settings: str,
+    revision: int,
+    cursor: int,
+    unread: int,
+    state: int,
+    tags: Sequence[str],
+    asks: bool,
+) -> bool: ...
 
 
 class UserLoad(Struct, frozen=True):
@@ -305,6 +316,10 @@ class CopyReply(Struct, frozen=True):
 
 @script
 def copies(*, rooms: Sequence[str]) -> list[CopyReply]: ...
+
+
+@script
+def recent_copies(*, since: int) -> list[str]: ...
 
 
 class UserState(Struct, frozen=True):

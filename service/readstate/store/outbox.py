@@ -5,6 +5,7 @@ from typing import Protocol
 
 from readstate.errors import ReadStateError
 from readstate.store.executor import Reply
+from readstate.store.lua import CopyReply
 from readstate.store.script_calls import Call
 
 
@@ -30,6 +31,15 @@ class Outbox(Protocol):
 
     async def push_pending(self, app: str, room: str, members: Sequence[str]) -> None:
         """Push the updates of those of `members` that are pending now."""
+
+    async def drain(self, app: str, room: str) -> None:
+        """Push the updates of all pending members of a room."""
+
+    async def reconcile(self, app: str, room: str, user: str, copy: CopyReply | None = None) -> bool:
+        """Make a room and a user's copy of it agree, after a failover set one of them back.
+
+        `copy`: if it was just read. Returns whether they did not. Raises what Executor.call does.
+        """
 
     def start(self) -> None:
         """Until `close`, push in the background what crashes have left pending."""

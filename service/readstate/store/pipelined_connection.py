@@ -117,8 +117,9 @@ class PipelinedConnection:
     """See the module. Make it inside the running loop, then `open` it, and `close` it at the end.
 
     `on_slow` is called while a call is under way for more than SLOW_S (several times a second), and
-    when the server says that it is busy. `logs`: log when the connection is lost, and when there is
-    one again.
+    when the server says that it is busy. A connection that has answered nothing for
+    `silent_deadlines` deadlines is given up. `logs`: log when the connection is lost, and when
+    there is one again.
     """
 
     def __init__(
@@ -126,11 +127,13 @@ class PipelinedConnection:
         make_connection: Callable[[], AbstractConnection],
         *,
         deadline_s: float = DEADLINE_S,
+        silent_deadlines: int = 2,
         on_slow: Callable[[], None] = lambda: None,
         logs: bool = True,
     ) -> None:
         self._make_connection = make_connection
         self._deadline_s = deadline_s
+        self._silent_s = silent_deadlines * deadline_s
         self._on_slow = on_slow
         self._logs = logs
         self._loop = asyncio.get_running_loop()
@@ -288,9 +291,8 @@ class PipelinedConnection:
                 call.future.set_exception(
                     UnknownOutcome("the store did not answer in time; the call may or may not have been carried out")
                 )
-        if overdue and self._transport is not None and self._sent[0].deadline + self._deadline_s < now:
-            # The connection has been silent for two deadlines. Closing it makes `_keep` connect
-            # again.
+        if overdue and self._transport is not None and self._sent[0].deadline - self._deadline_s + self._silent_s < now:
+            # Closing it makes `_keep` connect again.
             self._transport.abort()
         expired = 0
         for call in self._waiting:

@@ -1,6 +1,6 @@
 """The atomic plan, for a single server: a room's script changes the members' side as well.
 
-So no member is ever pending.
+So no member is ever pending, and what a power cut or a failover loses is lost of both sides.
 """
 
 from collections.abc import Awaitable, Sequence
@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Sequence
 from readstate.errors import ReadStateError
 from readstate.store.executor import Executor, Reply
 from readstate.store.keys import Keys
+from readstate.store.lua import CopyReply
 from readstate.store.script_calls import Call
 
 
@@ -27,6 +28,12 @@ class AtomicPlan:
 
     async def push_pending(self, app: str, room: str, members: Sequence[str]) -> None:
         pass
+
+    async def drain(self, app: str, room: str) -> None:
+        pass
+
+    async def reconcile(self, app: str, room: str, user: str, copy: CopyReply | None = None) -> bool:
+        return False
 
     def start(self) -> None:
         pass

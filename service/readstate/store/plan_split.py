@@ -18,6 +18,8 @@ from readstate.store import lua
 from readstate.store.bounds import Bounds
 from readstate.store.executor import Executor, Reply, gather_outcomes
 from readstate.store.keys import Keys, OfRoom
+from readstate.store.lua import CopyReply
+from readstate.store.reconciling import copy_of, reconcile_copy
 from readstate.store.recovery import Recovery
 from readstate.store.script_calls import Call
 
@@ -49,6 +51,11 @@ class SplitPlan:
     async def push_pending(self, app: str, room: str, members: Sequence[str]) -> None:
         for batch in in_batches(members):
             await self._run(lua.pending(app=app, members=batch), app, room)
+
+    async def reconcile(self, app: str, room: str, user: str, copy: CopyReply | None = None) -> bool:
+        copy = copy or await copy_of(self._executor, app, user, room)
+        # Without entering the room in the list: when nothing is wrong, nothing becomes pending.
+        return await self._run(reconcile_copy(app, user, copy, self._settings), app, room)
 
     def start(self) -> None:
         self.recovery.start()
@@ -106,8 +113,7 @@ class SplitPlan:
         ack.add_done_callback(self._acks.discard)
         for member, ahead in zip(members, applied, strict=True):
             if ahead:
-                restore = lua.restore_cursor(app=app, user=member, cursor=ahead, settings=self._settings)
-                await self.change(restore, app, room)
+                await self.reconcile(app, room, member)
 
     async def _ack(self, key: str, revision: int, members: Sequence[str]) -> None:
         # A failure leaves the members pending, and recovery pushes to them again.

@@ -230,7 +230,7 @@ def _assemble(
     ]
     for group in _groups({name: names - shared for name, names in used.items()}):
         own = frozenset[str]().union(*(used[name] for name in group)) - shared
-        parts += ["do", *(_declared(libraries[name]) for name in libraries if name in own)]
+        parts += ["do", *_in_blocks(libraries, own, " ".join(bodies[name] for name in group))]
         parts += [
             as_function(name, _named(name, _DIGEST), bodies[name], headers[name], arguments, guards[name])
             for name in group
@@ -277,21 +277,11 @@ def _is_variable(definition: _Definition) -> bool:
     return not (is_function or definition.text.endswith("-- kept") or _constant(definition))
 
 
-def _declared(library: _Library) -> str:
-    """The definitions of a library: functions and what is kept as they stand, of a variable its
-    name.
-    """
-    return "\n".join(
-        f"-- {one.place}\n{_ASSIGNED.sub('', one.text) if _is_variable(one) else one.text}"
-        for one in library.definitions
-        if not _constant(one)
-    )
-
-
-def _in_blocks(libraries: Mapping[str, _Library], shared: frozenset[str], scripts: str) -> Iterator[str]:
+def _in_blocks(libraries: Mapping[str, _Library], chosen: frozenset[str], scripts: str) -> Iterator[str]:
+    """The definitions of the chosen libraries, which these scripts and other libraries use."""
     words = {name: {*_WORD.findall(" ".join(d.text for d in one.definitions))} for name, one in libraries.items()}
     uses, called = Counter(word for found in words.values() for word in found), {*_WORD.findall(scripts)}
-    for name in (one for one in libraries if one in shared):
+    for name in (one for one in libraries if one in chosen):
         yield _in_block(libraries[name], called | {word for word in words[name] if uses[word] > 1})
 
 

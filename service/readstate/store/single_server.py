@@ -74,8 +74,8 @@ class SingleServer:
     async def each_node(self, *parts: Part) -> list[Any]:
         return [reply_or_raise(await self._connection.call(*parts, repeatable=True))]
 
-    def scan(self, pattern: str, node: str | None = None) -> AsyncIterator[str]:
-        return self._connection.scan(pattern)
+    def scan(self, pattern: str, node: str | None = None, *, rest: float = 0.0) -> AsyncIterator[str]:
+        return self._connection.scan(pattern, rest)
 
     def nodes(self) -> list[str]:
         return [self._address]

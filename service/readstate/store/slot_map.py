@@ -57,7 +57,7 @@ class SlotMap:
         """
         connection = self._connections.get(address)
         if connection is None:
-            fresh = NodeConnection(at_node(self._url, address))
+            fresh = NodeConnection(at_node(self._url, address), has_peers=True)
             await fresh.open()
             connection = self._connections.setdefault(address, fresh)
             if connection is not fresh:

@@ -45,8 +45,7 @@ class Visits(Operations):
         )
         for room, ahead in zip(visited, applied, strict=True):
             if ahead:
-                restore = lua.restore_cursor(app=app, user=user, cursor=ahead, settings=self._settings)
-                await self._change(restore, app, room)
+                await self._outbox.reconcile(app, room, user)
 
 
 def _update(room: str, visited: Visited) -> Call[int]:

@@ -11,7 +11,7 @@
 --@include lib/members
 
 local room = load_head(key)
-if not room or (room.large and not room.derived) then
+if not room or (room.large and not room.derived) or redis.call("HEXISTS", key .. MESSAGE_LOG, JUMPS) == 1 then
     return 0
 end
 local log, places = {}, {}

@@ -68,13 +68,23 @@ async def _set_unread(world: World) -> Sizes:
     return {"messages": messages, "tags": tags}
 
 
-@case("restore_cursor")
-async def _restore_cursor(world: World) -> Sizes:
-    names = await world.room(2, tags=(tags := world.of(1, 4)))
-    await world.messages(world.of(20, 100))
-    for seq in range(1, world.of(20, 100)):
-        await world.run(Keys.room(world.app, "r"), app=world.app, user=names[0], cursor=seq, settings=SETTINGS)
-    return {"tags": tags}
+@case("reconcile_copy")
+async def _reconcile_copy(world: World) -> Sizes:
+    """A cursor goes up step by step; then the newest messages are all later than the copy."""
+    names, messages = await world.room(2, tags=(tags := world.of(1, 4))), world.of(20, 100)
+    await world.messages(messages)
+    copy = {"unread": 0, "state": 1, "tags": [], "asks": False}
+    for seq, revision in [*((seq, 2**52) for seq in range(1, messages)), (messages, 1)]:
+        await world.run(
+            Keys.room(world.app, "r"),
+            app=world.app,
+            user=names[0],
+            settings=SETTINGS,
+            revision=revision,
+            cursor=seq,
+            **copy,
+        )
+    return {"tags": tags, "newer": messages}
 
 
 @case("acknowledge")

@@ -99,6 +99,14 @@ async def _pending_rooms(world: World) -> Sizes:
     return {"rooms": len(rooms)}
 
 
+@case("recent_copies")
+async def _recent_copies(world: World) -> Sizes:
+    (name,) = await world.room(1, tags=1)
+    await world.run(Keys.user(world.app, name), since=0)
+    fields = await world.executor.command("HLEN", Keys.user(world.app, name), key=Keys.user(world.app, name))
+    return {"fields": fields}
+
+
 @case("note_worker")
 async def _note_worker(world: World) -> Sizes:
     for note in people(world.of(1, 50)):
