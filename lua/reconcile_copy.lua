@@ -14,7 +14,7 @@
 --@include lib/until
 --@include lib/journal
 --@include lib/updates
---@include lib/sweeping
+--@include lib/gone
 --@plan
 
 local room = load_head_or_gone(key)
