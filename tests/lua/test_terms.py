@@ -39,9 +39,12 @@ async def executor(server: Server) -> AsyncIterator[Executor]:
     await executor.close()
 
 
-@pytest.fixture
-def store(executor: Executor) -> RedisStore:
-    return redis_store(executor, message_history=HISTORY)
+@pytest_asyncio.fixture
+async def store(executor: Executor) -> AsyncIterator[RedisStore]:
+    """A store in which an audit finds nothing at the end."""
+    store = redis_store(executor, message_history=HISTORY)
+    yield store
+    assert await store.audit.audit_all() == []
 
 
 async def posts(store: RedisStore, *names: str, **more: Any) -> list[int]:

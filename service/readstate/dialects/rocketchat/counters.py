@@ -31,7 +31,7 @@ NO_PARAMETER = Problem.coded("error-room-param-not-provided", 'The parameter "ro
 async def channel_counters(request: Call, given: schemas.ChannelCounters) -> schemas.CountersAnswer:
     """The caller's counts in a channel, found by id, or by name among the caller's own."""
     room = await _room(request, "c", NO_CHANNEL, room=given.room or "", name=given.name or "", user=given.user)
-    return _room_counters(room, "channel")
+    return await _room_counters(request, room, "channel")
 
 
 @operation("GET /groups.counters", unmatched=NOT_ONE_OF)
@@ -42,7 +42,8 @@ async def group_counters(
     room, name = (given.room, "") if isinstance(given, schemas.GroupCounters) else ("", given.name)
     if not room and not name:
         raise ProblemError(NO_PARAMETER)
-    return _room_counters(await _room(request, "p", NO_GROUP, room=room, name=name, user=given.user), "private group")
+    found = await _room(request, "p", NO_GROUP, room=room, name=name, user=given.user)
+    return await _room_counters(request, found, "private group")
 
 
 @operation("GET /im.counters")
@@ -81,10 +82,10 @@ async def _direct_counters(request: Call, given: schemas.DirectCounters) -> sche
     if room is None or kind(room) != "d" or room.me is None:
         raise ProblemError(NO_DIRECT)
     seen_ms = last_seen_ms(room.me) if room.last else 0
-    return _counters(room, room.me, seen_ms)
+    return await _counters(request, room, room.me, seen_ms)
 
 
-def _room_counters(room: Room, what: str) -> schemas.CountersAnswer:
+async def _room_counters(request: Call, room: Room, what: str) -> schemas.CountersAnswer:
     """The counts of a room. For a caller that is not a member, only that.
 
     A frozen room is an archived one here; only its members learn its name. Raises ProblemError.
@@ -93,17 +94,17 @@ def _room_counters(room: Room, what: str) -> schemas.CountersAnswer:
         return schemas.CountersAnswer(joined=False)
     if room.status is Status.FROZEN:
         raise ProblemError(Problem.coded("error-room-archived", f"The {what}, {own_name(room)}, is archived"))
-    return _counters(room, room.me, last_seen_ms(room.me) or room.me.moved_ms)
+    return await _counters(request, room, room.me, last_seen_ms(room.me) or room.me.moved_ms)
 
 
-def _counters(room: Room, me: MemberState, from_ms: int) -> schemas.CountersAnswer:
+async def _counters(request: Call, room: Room, me: MemberState, from_ms: int) -> schemas.CountersAnswer:
     """`from_ms`: from when on messages are unread; 0 for none."""
     return schemas.CountersAnswer(
         joined=True,
         members=room.member_count,
         unreads=me.unread,
         unreads_from=iso(from_ms) if from_ms else None,
-        msgs=room.seq,
+        msgs=await request.services.messages.count_messages(app=request.auth.app, room=room.room),
         latest=iso(room.last.at_ms if room.last else room.created_ms),
         user_mentions=0,
     )
