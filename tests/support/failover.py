@@ -1,11 +1,22 @@
 """A cluster with a replica, which can take over with or without the newest writes."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 
+from redis.crc import key_slot
+
+from readstate.errors import Fault
+from readstate.store.connect import connect
+from readstate.store.executor import Executor
+from readstate.store.failovers import Failovers
+from readstate.store.keys import Keys
+from readstate.store.redis_store import RedisStore, redis_store
+from tests.support.rooms import unread_of
 from tests.support.servers import Cluster, Server, short_directory
-from tests.support.waiting import wait_until_now
+from tests.support.waiting import wait_until, wait_until_now
 
+APP = "t"
 FIRST_SHARE = 16384 // 3  # slots of the first node, that dies
 
 
@@ -68,3 +79,72 @@ def come_back(dead: Server, primary: Server) -> None:
             lambda: client.info("replication").get("master_link_status") == "up", "the old primary to follow"
         )
         wait_until_now(lambda: leader.info("replication")["connected_slaves"] == 1, "the new one to have a replica")
+
+
+def names(first: bool, key: str, count: int) -> list[str]:
+    """So many names whose keys, rooms' or users', lie on the first node, or on another one."""
+    lying = Keys.room if key == "room" else Keys.user
+    found = (name for name in map(str, range(10_000)) if (key_slot(lying(APP, name).encode()) < FIRST_SHARE) == first)
+    return [next(found) for _ in range(count)]
+
+
+class LosingPair:
+    """A store on the cluster, and how its first node dies with what its replica lacks."""
+
+    def __init__(self, pair: tuple[Cluster, Server], executor: Executor) -> None:
+        self.executor = executor
+        self.store: RedisStore = redis_store(executor)
+        self.failovers = Failovers(executor, self.store.outbox)
+        self._first, self._replica = pair[0].nodes[0], pair[1]
+
+    async def cut_off(self) -> None:
+        """All that was written until now will be there later, and nothing else."""
+        await self.store.outbox.idle()
+        await self.failovers.reconcile()
+        cut_off(self._first)
+
+    async def fail_over(self) -> None:
+        await self.store.outbox.idle()
+        take_over(self._first, self._replica)
+
+        async def is_served() -> bool:
+            with contextlib.suppress(Fault):
+                return len(await self.executor.each_node("PING")) == 3
+            return False
+
+        await wait_until(is_served, "the new primary to be found")
+
+    async def come_back(self) -> None:
+        """The node that died is the replica now."""
+        come_back(self._first, self._replica)
+        self._first, self._replica = self._replica, self._first
+
+    def all_agree(self, rooms: Sequence[str], users: Sequence[str]) -> Callable[[], Awaitable[bool]]:
+        async def agree() -> bool:
+            for user in users:
+                unread = [await unread_of(self.store, APP, user, room) for room in rooms]
+                if await self.store.badges.badge(app=APP, user=user, tags=[]) != sum(unread):
+                    return False
+            return True
+
+        return agree
+
+    async def agree(self, rooms: Sequence[str], users: Sequence[str]) -> None:
+        """Every badge is what the rooms say, and an audit finds nothing."""
+        await self.store.outbox.idle()
+        for user in users:
+            expected = 0
+            for room in rooms:
+                expected += await unread_of(self.store, APP, user, room)
+            assert await self.store.badges.badge(app=APP, user=user, tags=[]) == expected
+        assert await self.store.audit.audit_all(app=APP) == []
+
+
+@asynccontextmanager
+async def losing_pair() -> AsyncIterator[LosingPair]:
+    with cluster_with_replica() as pair:
+        executor = await connect(pair[0].nodes[2].url)
+        try:
+            yield LosingPair(pair, executor)
+        finally:
+            await executor.close()
