@@ -44,7 +44,9 @@ STORE_MEMORY_LIMIT = Gauge(
     "readstate_store_memory_limit_bytes", "Its maxmemory; 0: none.", multiprocess_mode="livemostrecent"
 )
 FAILOVERS = Counter("readstate_failovers", "Times that another primary of a cluster was met.")
-COPIES_RECONCILED = Counter("readstate_copies_reconciled", "Copies that were not as their rooms say, after a failover.")
+COPIES_RECONCILED = Counter(
+    "readstate_copies_reconciled", "Copies that were updated after a failover, those of changes under way too."
+)
 OPEN_SOCKETS = Gauge("readstate_open_sockets", "Sockets that are connected.", multiprocess_mode="livesum")
 NOTICES_SENT = Counter("readstate_notices_sent", "Notices put on the way to a socket, by event.", ["event"])
 NOTICES_DROPPED = Counter("readstate_notices_dropped", "Notices that did not reach a socket, by reason.", ["reason"])
