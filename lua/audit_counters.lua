@@ -4,22 +4,17 @@
 -- Key        user
 -- Args       repair flag
 --
--- Reply      { compared int, differences [counter, stored, expected] }   how many counters were
---            compared, and those that differ, values as digits, "" for absent
+-- Reply      { compared int, differences [what bytes, stored bytes, expected bytes] }
+--            how many counters were compared, and those that differ; values as digits, "" for none
 -- Cost       commands <= 8 + rooms * (2 + 2 * tags), turns <= 24 + rooms * (18 + 17 * tags)
 --@include lib/user
---@include lib/arrays
+--@include lib/audit
 --@include lib/expected_counters
 
-local function digits(number)
-    return string.format("%.0f", number)
-end
-
 local found = expected_counters(key)
-local compared, differences = 0, {}
 
 -- Compare two tables of name -> value; `write(name, value)` mends one, "" for absent.
-local function compare(kind, stored, expected, write)
+local function compare_all(kind, stored, expected, write)
     local names = {}
     for name in pairs(stored) do
         names[name] = true
@@ -28,14 +23,10 @@ local function compare(kind, stored, expected, write)
         names[name] = true
     end
     for name in pairs(names) do
-        local have, wanted = stored[name] or "", expected[name] and digits(expected[name]) or ""
-        compared = compared + 1
-        if have ~= wanted then
-            append(differences, kind .. name, have, wanted)
-            if repair then
-                write(name, wanted)
-            end
-        end
+        local wanted = shown(expected[name])
+        compare(kind .. name, stored[name], wanted, function()
+            write(name, wanted)
+        end)
     end
 end
 
@@ -49,28 +40,37 @@ local function write_hash(target)
     end
 end
 
-compare("", found.stored, found.counters, write_hash(key))
-local version, total, news, derived = read_sums(found.sums)
+compare_all("", found.stored, found.counters, write_hash(key))
+local version, total, news, derived = unless_damaged(pcall(read_sums, found.sums))
+version = version or 0
 local with_news = redis.call("EXISTS", key .. NEWS)
-local sums = { total = digits(total), derived = digits(derived), news = digits(news) }
-compare("", sums, { total = found.total, derived = found.derived_count, news = with_news }, function()
+local sums = {
+    total = shown(total or DAMAGED_VALUE),
+    derived = shown(derived or DAMAGED_VALUE),
+    news = shown(news or DAMAGED_VALUE),
+}
+compare_all("", sums, { total = found.total, derived = found.derived_count, news = with_news }, function()
     redis.call("HSET", key, SUMS, pack_sums(version, found.total, with_news, found.derived_count))
 end)
-compare("set:", load_hash(key .. TAG_SETS), found.sets, write_hash(key .. TAG_SETS))
+compare_all("set:", load_hash(key .. TAG_SETS), found.sets, write_hash(key .. TAG_SETS))
 local uses = load_hash(key .. TAG_USES)
 -- Where an older version has written there is no TAG_USES yet, which is no difference.
 if next(uses) then
-    compare("tag:", uses, tags_of_sets(names_in(found.sets)), write_hash(key .. TAG_USES))
+    compare_all("tag:", uses, tags_of_sets(names_in(found.sets)), write_hash(key .. TAG_USES))
 end
-compare("derived:", as_names(redis.call("SMEMBERS", key .. DERIVED_ROOMS)), found.derived, function(room, value)
+compare_all("derived:", as_names(redis.call("SMEMBERS", key .. DERIVED_ROOMS)), found.derived, function(room, value)
     redis.call(value == "" and "SREM" or "SADD", key .. DERIVED_ROOMS, room)
 end)
-compare("gone:", as_names(redis.call("ZRANGE", key .. LEFT_ROOMS, 0, -1)), found.gone, function(room, value)
-    if value == "" then
+local left = redis.call("ZRANGE", key .. LEFT_ROOMS, 0, -1, "WITHSCORES")
+compare_all("gone:", pairs_of(left), found.gone, function(room, revision)
+    if revision == "" then
         redis.call("ZREM", key .. LEFT_ROOMS, room)
     else
-        local revision = read_copy(redis.call("HGET", key, COPY_OF .. room))
         redis.call("ZADD", key .. LEFT_ROOMS, revision, room)
     end
+end)
+compare("expiry", found.rooms > 0 and math.max(redis.call("TTL", key), 0) or 0, 0, function()
+    redis.call("PERSIST", key)
+    redis.call("PERSIST", key .. LEFT_ROOMS)
 end)
 return { compared, differences }

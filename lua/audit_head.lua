@@ -1,36 +1,62 @@
 #!lua
--- audit_head: a room's own sums: the number of members and the highest hole; mended when asked to.
+-- audit_head: the head of a room against its members, its newest messages and its holes.
 --
 -- Key        room
 -- Args       repair flag
 --
--- Reply      { compared int, differences [name, stored, expected] }   how many sums were compared
---            (0 for a room that does not exist), and those that differ, values as digits
--- Cost       commands <= 4, turns <= 8
---@include lib/room
---@include lib/arrays
+-- Reply      { compared int, exists flag, differences [what bytes, stored bytes, expected bytes] }
+--            as audit_types; exists: the room is there, and so are its members and messages
+-- Cost       commands <= 60 + 3 * messages + buckets, turns <= 100 + 3 * messages + buckets
+--            messages: that the log has and the head does not, and those up to the floor, 1,000 at
+--            most of each
+--@include lib/audit
+--@include lib/audit_heads
 
-local room = existing_room(key)
-if not room then
-    return { 0, {} }
-end
-local compared, differences = 0, {}
-
-local function compare(name, field, expected)
-    compared = compared + 1
-    local stored = room[field]
-    if stored ~= expected then
-        append(differences, name, string.format("%.0f", stored), string.format("%.0f", expected))
-        if repair then
-            room[field] = expected
-            save_head(room)
+-- The same tags, each once and in their order.
+local function canonical_tags(tags)
+    local sorted, known = {}, {}
+    for tag in each_tag(tags) do
+        local at = #sorted + 1
+        while not known[tag] and at > 1 and sorted[at - 1] > tag do
+            sorted[at] = sorted[at - 1]
+            at = at - 1
+        end
+        if not known[tag] then
+            sorted[at], known[tag] = tag, true
         end
     end
+    return table.concat(sorted, SEPARATOR)
 end
 
-compare("size", "member_count", redis.call("HLEN", room.key) - 1)
-local top = highest_hole(room)
-if top then
-    compare("top_hole", "top_hole", top)
+local room, packed = readable_head(key)
+if not packed then
+    if redis.call("EXISTS", key) == 1 then
+        note_difference("head", "", LOST, function()
+            forget_room(key)
+        end)
+    end
+    return { compared, 0, differences }
 end
-return { compared, differences }
+if not room then
+    note_difference("head", DAMAGED_VALUE, LOST, function()
+        forget_room(key)
+    end)
+    return { compared, 0, differences }
+end
+local members = redis.call("HLEN", key) - 1
+if room.deleted and members > 0 then
+    note_difference("deleted", "1", "0", change_head(room, "deleted", false))
+elseif room.deleted then
+    return { compared, 0, differences }
+end
+compare("expiry", math.max(redis.call("TTL", key), 0), 0, function()
+    redis.call("PERSIST", key)
+end)
+compare("size", room.member_count, members, change_head(room, "member_count", members))
+audit_clock(room)
+audit_newest(room)
+audit_places(room)
+audit_counts(room)
+compare("derived", room.derived and 1 or 0, room.derived and room.large and 1 or 0, change_head(room, "derived", false))
+compare("tags", room.tags, canonical_tags(room.tags), change_head(room, "tags", canonical_tags(room.tags)))
+return { compared, 1, differences }

@@ -11,13 +11,16 @@
 -- Cost       commands <= 1 + 2 * rooms, turns <= 8 + rooms * 8 + tags * 2
 --@include lib/copies
 --@include lib/arrays
+--@include lib/damaged
 
 local reply = {}
 
 local function add(room, packed)
-    local revision, cursor, unread, state, _, tags = read_copy(packed)
-    local news = redis.call("ZSCORE", key .. NEWS, room) and 1 or 0
-    append(reply, room, revision, cursor, unread, state, tags, news)
+    local revision, cursor, unread, state, _, tags = unless_damaged(pcall(read_copy, packed))
+    if revision and state <= GONE then
+        local news = redis.call("ZSCORE", key .. NEWS, room) and 1 or 0
+        append(reply, room, revision, cursor, unread, state, tags, news)
+    end
 end
 
 for _, room in ipairs(rooms) do

@@ -7,7 +7,7 @@
 --            users: members or not: the side of a stranger learns that they are not in the room
 --
 -- Reply      done int   1
--- Cost       commands <= 6 + members * 25,
+-- Cost       commands <= 6 + members * 23,
 --            turns <= 8 + 6 * tags + members * max(20 + 4 * tags, 5 + 7 * tags)
 --@include lib/room
 --@include lib/updates
@@ -19,18 +19,6 @@ room = room or new_head(key)
 raise_revision(room, at_least)
 if known then
     save_head(room)
-end
-for _, user in ipairs(users) do
-    local cursor, _, told_until
-    if not room.deleted then
-        cursor, _, told_until = load_counts(room, user)
-    end
-    if cursor and room.large then
-        redis.call("ZADD", room.key .. BY_CURSOR, cursor, user)
-        if room.ordinal < told_until then
-            redis.call("SADD", room.key .. ATTENTIVE, user)
-        end
-    end
 end
 push_present_state(room, users)
 return finish(room, 1)

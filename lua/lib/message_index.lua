@@ -76,7 +76,7 @@ end
 local function find_message(room, slot)
     local at = string.find(slot.bucket, slot.hash, 1, true)
     while at do
-        if at % INDEXED_BYTES == 1 then
+        if at % INDEXED_BYTES == 1 and at + INDEXED_BYTES <= #slot.bucket + 1 then
             local seq = indexed_seq(room, slot.bucket, at)
             local chunk = load_log_chunk(room, chunk_of(seq))
             local ordinal, kind

@@ -26,6 +26,11 @@ local function present_term(revision)
     return asked.term
 end
 
+local function note_jump(room, first, last)
+    local jumps = redis.call("HGET", room.key .. MESSAGE_LOG, JUMPS) or ""
+    redis.call("HSET", room.key .. MESSAGE_LOG, JUMPS, jumps .. struct.pack(JUMP_LAYOUT, first, last))
+end
+
 -- Before a room gives out a place: jump, when its last place was given out in another term. Returns
 -- whether it did.
 local function jump_if_due(room)
@@ -38,8 +43,7 @@ local function jump_if_due(room)
     if room.oldest > room.seq then
         room.oldest = last + 1
     else
-        local jumps = redis.call("HGET", room.key .. MESSAGE_LOG, JUMPS) or ""
-        redis.call("HSET", room.key .. MESSAGE_LOG, JUMPS, jumps .. struct.pack(JUMP_LAYOUT, room.seq + 1, last))
+        note_jump(room, room.seq + 1, last)
     end
     room.deleted_count = room.deleted_count + last - room.seq
     room.seq = last
@@ -56,11 +60,14 @@ local function load_jumps(room)
 end
 
 -- The first and the last place that the jump over `seq` left out; nil when there was none.
-local function jump_over(room, seq)
-    local jumps = load_jumps(room)
+local function jump_in(jumps, seq)
     for i = 1, #jumps, 2 do
         if jumps[i] <= seq and seq <= jumps[i + 1] then
             return jumps[i], jumps[i + 1]
         end
     end
+end
+
+local function jump_over(room, seq)
+    return jump_in(load_jumps(room), seq)
 end

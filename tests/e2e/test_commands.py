@@ -193,7 +193,7 @@ def test_an_audit_says_how_much_it_looked_at(stopped: Path) -> None:
     run = command("audit", data_dir=stopped)
     assert (run.returncode, run.stdout) == (0, "")
     *_, looked, found = run.stderr.splitlines()
-    assert looked.startswith("readstate: looked at 1 room, 2 users and ")
+    assert looked.startswith("readstate: looked at 1 room, 2 users, ")
     assert int(looked.split()[-2]) > 2 * 5
     assert found == "readstate: 0 differences"
 

@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from readstate.errors import Unavailable
-from readstate.store import lua
+from readstate.store import audit_scripts, lua
 from readstate.store.connect import connect
 from readstate.store.executor import Executor
 from readstate.store.functions import load_functions
@@ -88,7 +88,7 @@ async def test_a_room_of_a_later_layout_is_left_alone(executor: Executor) -> Non
     key = Keys.room("app", "r")
     await executor.command("HSET", key, "", bytes([128 + 3]) + b"x" * 80, key=key)
     with pytest.raises(Unavailable, match=LATER):
-        await executor.call(lua.audit_head(repair=False), key)
+        await executor.call(audit_scripts.audit_head(repair=False), key)
     assert not await executor.call(lua.bring_over_room(most=10), key)
     assert (await executor.command("HGET", key, "", key=key))[0] == 128 + 3
 

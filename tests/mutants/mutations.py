@@ -275,7 +275,7 @@ MUTATIONS = [
     Mutation("lib/plan_atomic.lua", "visited == #rooms and 0 or 1", "1"),
     Mutation("lib/plan_atomic.lua", "    if was_derived and state == DERIVED then", "    if was_derived then"),
     Mutation("audit_counters.lua", 'redis.call("EXISTS", key .. NEWS)', "news"),
-    Mutation("refresh_members.lua", '            redis.call("SADD", room.key .. ATTENTIVE, user)\n', ""),
+    Mutation("lib/audit_lists.lua", '                redis.call("SADD", room.key .. ATTENTIVE, name)\n', ""),
     # Attention: what is pushed
     Mutation(
         "lib/updates.lua",
@@ -340,7 +340,7 @@ MUTATIONS = [
     Mutation("mark_unread.lua", "member.told_until = attend(room, user, member.told_until, settings)\n", ""),
     Mutation("set_unread.lua", "member.told_until = attend(room, user, member.told_until, settings)\n", ""),
     Mutation("reconcile_copy.lua", "member.told_until = attend(room, user, member.told_until, settings)\n", ""),
-    Mutation("refresh_members.lua", "if cursor and room.large then", "if cursor then"),
+    Mutation("lib/audit_lists.lua", "    if room.large then", "    if true then"),
     Mutation("delete_room.lua", "if not room.large then", "if false then"),
     Mutation("delete_room.lua", "if not room.large then", "if true then"),
     Mutation("lib/keys.lua", "    ATTENTIVE, BY_CURSOR, BY_JOINING,", "    BY_CURSOR, BY_JOINING,"),
@@ -373,7 +373,7 @@ MUTATIONS = [
     Mutation("copies.lua", 'redis.call("ZSCORE", key .. NEWS, room) and 1 or 0', "0"),
     Mutation("rooms.lua", "(state == DERIVED or news[room])", "state == DERIVED"),
     Mutation("subscriptions.lua", 'redis.call("EXISTS", key .. NEWS)', "0"),
-    Mutation("audit_counters.lua", "news = digits(news)", "news = digits(with_news)"),
+    Mutation("audit_counters.lua", "news = shown(news or", "news = shown(with_news or"),
     Mutation(
         "audit_counters.lua", "pack_sums(version, found.total, with_news,", "pack_sums(version, found.total, news,"
     ),
@@ -427,7 +427,7 @@ MUTATIONS = [
     Mutation("badges_by_tags.lua", "if with_news == 1 or derived > 0 then", "if derived > 0 then"),
     # Attention: what an audit sees
     Mutation("snapshot.lua", "local attentive = cursor and room.ordinal < told_until", "local attentive = cursor"),
-    Mutation("snapshot.lua", 'redis.call("SISMEMBER", key .. ATTENTIVE, user) == 0', "false"),
+    Mutation("lib/audit_lists.lua", "if room.ordinal < member.told_until then", "if false then"),
     Mutation("snapshot.lua", "copy_state(room, room.ordinal + 1)", "copy_state(room, told_until)"),
     # Rooms
     Mutation(
@@ -558,7 +558,6 @@ MUTATIONS = [
     Mutation("delete_room.lua", "    if not room.derived then\n", "    if false then\n"),
     Mutation("sweep_room.lua", "    push_present_state(room, members)\n", ""),
     Mutation("create_room.lua", '    redis.call("UNLINK", room.key)\n', ""),
-    Mutation("snapshot.lua", "cursor and not room.large or ", ""),
     Mutation("lib/user.lua", "        cursor, ahead = old_cursor, old_cursor\n", "        ahead = old_cursor\n"),
     Mutation("lib/user.lua", "and old_revision >= update.created_revision then", "then"),
     Mutation("lib/user.lua", "        version = version + 1\n", ""),
@@ -597,7 +596,7 @@ MUTATIONS = [
     Mutation("lib/log_changes.lua", " + by)", ")"),
     Mutation("lib/log_chunks.lua", "found == id and found_form == form", "found == id"),
     Mutation("lib/log_chunks.lua", "        at, flags = at + 6, flags - FAR_TIME\n", ""),
-    Mutation("lib/message_index.lua", "        if at % INDEXED_BYTES == 1 then\n", "        do\n"),
+    Mutation("lib/message_index.lua", "at % INDEXED_BYTES == 1 and ", ""),
     Mutation("lib/message_index.lua", "without_forgotten(room, slot.bucket) .. slot", "slot.bucket .. slot"),
     Mutation("lib/message_index.lua", "        split_bucket(room)\n", "        local _ = 0\n"),
     Mutation("lib/message_index.lua", "% (2 * round) == to and go or stay", "% (2 * round) == to and stay or go"),
@@ -634,7 +633,18 @@ MUTATIONS = [
     Mutation("post.lua", "jump_if_due(room) and slot", "false"),
     Mutation("post.lua", "    slot.chunk, slot.senders = false, false\n", ""),
     # Truth
-    Mutation("audit_head.lua", "if stored ~= expected then", "if stored < expected then"),
+    Mutation(
+        "lib/audit.lua", "    if shown(stored) ~= shown(expected) then", "    if shown(stored) < shown(expected) then"
+    ),
+    Mutation("lib/audit_log.lua", "above.ordinal - walk.above.kind % 2", "above.ordinal"),
+    Mutation("lib/audit_entry.lua", "    audit_sender(room, entry)\n", ""),
+    Mutation(
+        "lib/audit_deleted.lua",
+        "        if add then\n            add_hole",
+        "        if not add then\n            add_hole",
+    ),
+    Mutation("audit_index.lua", "return bucket_of(hash, room.buckets) == number, seq", "return true, seq"),
+    Mutation("audit_order.lua", "name ~= HEAD and ", ""),
     Mutation(
         "snapshot.lua", "states[#states + 1] = cursor and unread_after(room, ordinal) or 0", "states[#states + 1] = 0"
     ),

@@ -32,9 +32,13 @@ def declare(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     drifts, looked = asyncio.run(_find_drifts(args))
     for drift in drifts:
-        print(_line(drift))
-    note(f"looked at {_many(looked.rooms, 'room')}, {_many(looked.users, 'user')} and {_many(looked.values, 'value')}")
-    note(f"{_many(len(drifts), 'difference')}{' mended' if args.repair and drifts else ''}")
+        print(_line(drift, repair=args.repair))
+    note(
+        f"looked at {_many(looked.rooms, 'room')}, {_many(looked.users, 'user')}, "
+        f"{_many(looked.messages, 'message')} and {_many(looked.values, 'value')}"
+    )
+    mended = sum(drift.mended for drift in drifts)
+    note(f"{_many(len(drifts), 'difference')}{f', {mended:,} mended' if args.repair and drifts else ''}")
     return DRIFT_FOUND if drifts else 0
 
 
@@ -72,6 +76,8 @@ async def _check_user(executor: Executor, app: str, user: str) -> None:
         raise Invalid("user", f"there is no user {user} in app {app}")
 
 
-def _line(drift: Drift) -> str:
-    place = f"app {drift.app} user {drift.user}" + (f" room {drift.room}" if drift.room else "")
-    return f"{place} {drift.what}: stored {drift.stored}, right is {drift.expected}"
+def _line(drift: Drift, *, repair: bool) -> str:
+    names = [("user", drift.user), ("room", drift.room)]
+    place = " ".join(f"{word} {name}" for word, name in names if name)
+    outcome = "" if not repair else "; mended" if drift.mended else "; not mended"
+    return f"app {drift.app} {place} {drift.what}: stored {drift.stored}, right is {drift.expected}{outcome}"

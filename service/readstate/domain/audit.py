@@ -15,7 +15,8 @@ class Drift(Struct, frozen=True):
     # as in store/keys.py.
     what: str
     stored: str
-    expected: str
+    expected: str  # "lost" when nothing tells it any more
+    mended: bool = False  # it was found no more when the audit looked again
 
 
 class Audit(Protocol):

@@ -1,20 +1,29 @@
-"""The audit: every copy is recomputed from its room, every counter from the copies.
+"""The audit: every copy is recomputed from its room, every counter from the copies, and what a room
+holds is held against the rest of it (audit_rooms.py).
 
 What is pending is pushed first. A copy is wrong only if it stayed the same while its room was
 asked, and if no update of it is pending. So an audit can run while users post and read: a change
 that is under way is no drift. A copy that is newer than its room is: a failover has set the room
 back.
+
+Rooms come first, then the copies, then the counters, so that no value is mended after another that
+is wrong. Then the audit looks again: mended is what is found no more.
 """
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from readstate.domain.audit import Drift
+from readstate.store import audit_scripts as scripts
 from readstate.store import lua
+from readstate.store.audit_rooms import RoomAudit
+from readstate.store.audit_scripts import Difference
+from readstate.store.bounds import Bounds
 from readstate.store.executor import Executor, scan_hash
-from readstate.store.keys import Keys
+from readstate.store.keys import Keys, OfUser
 from readstate.store.lua import CopyReply, Snapshot, UserState
 from readstate.store.outbox import Outbox
 from readstate.store.reconciling import copy_of
@@ -22,40 +31,45 @@ from readstate.store.replies import ScriptFailed
 from readstate.store.states import SEPARATOR, State
 
 _MEMBERS_AT_ONCE = 500
+_ROUNDS = 4  # of looking again; what was mended may show something else
+
+_USER_TYPES = {
+    "": "hash",
+    OfUser.TAG_SETS: "hash",
+    OfUser.TAG_USES: "hash",
+    OfUser.DERIVED_ROOMS: "set",
+    OfUser.NEWS: "zset",
+    OfUser.LEFT_ROOMS: "zset",
+    OfUser.USER_PROFILE: "hash",
+    OfUser.TOKENS: "hash",
+}
 
 
 class Compared(Struct):
-    """How much an audit has compared. A value is a counter, or a part of a copy."""
+    """How much an audit has looked at. A value is what was compared with what it must be."""
 
     rooms: int = 0
     users: int = 0
+    messages: int = 0
     values: int = 0
 
 
 class RedisAudit:
-    """Implements domain.audit.Audit. `compared` counts everything that was compared so far."""
+    """Implements domain.audit.Audit. `compared` counts everything that was looked at so far."""
 
-    def __init__(self, executor: Executor, outbox: Outbox) -> None:
+    def __init__(self, executor: Executor, outbox: Outbox, bounds: Bounds) -> None:
         self._executor = executor
         self._outbox = outbox
+        self._rooms = RoomAudit(executor, bounds.as_settings())
         self.compared = Compared()
 
     async def audit_user(self, *, app: str, user: str, repair: bool = False) -> list[Drift]:
         """Everything that one user's side holds."""
-        return await self._user(app, user, repair, also_as_member=True)
+        return await self._mended(lambda: self._user(app, user, repair, also_as_member=True), repair)
 
     async def audit_room(self, *, app: str, room: str, repair: bool = False) -> list[Drift]:
-        """One room: its own sums, and the copy of every member."""
-        with contextlib.suppress(ScriptFailed):  # whose it is, is said below
-            await self._outbox.drain(app, room)
-        head = await self._executor.call(lua.audit_head(repair=repair), Keys.room(app, room))
-        self.compared.rooms += head.compared > 0
-        self.compared.values += head.compared
-        drifts = [Drift(app, "", room, *difference) for difference in head.differences]
-        async for member, _ in scan_hash(self._executor, Keys.room(app, room), _MEMBERS_AT_ONCE):
-            if member:  # "" is the head
-                drifts += await self._membership(app, member.decode(), room, repair)
-        return drifts
+        """One room: everything in it, and the copy of every member."""
+        return await self._mended(lambda: self._room(app, room, repair), repair)
 
     async def audit_all(self, *, repair: bool = False, app: str | None = None) -> list[Drift]:
         """All rooms, then all users, of all apps or of one."""
@@ -65,24 +79,89 @@ class RedisAudit:
                 drifts += await self.audit_room(app=parsed[1], room=parsed[2], repair=repair)
         async for key in self._executor.scan(Keys.every_user):
             if (parsed := Keys.parse(key)) and app in (None, parsed[1]):
-                # Their copies of rooms that they are in were compared with the rooms.
-                drifts += await self._user(parsed[1], parsed[2], repair, also_as_member=False)
+                drifts += await self._other_user(parsed[1], parsed[2], repair)
         # A scan may come to the same room or user twice.
         return list({(drift.app, drift.user, drift.room, drift.what): drift for drift in drifts}.values())
 
+    async def _other_user(self, app: str, user: str, repair: bool) -> list[Drift]:
+        """A user whose copies of the rooms that they are in were compared with the rooms."""
+        return await self._mended(lambda: self._user(app, user, repair, also_as_member=False), repair)
+
+    async def _mended(self, look: Callable[[], Awaitable[list[Drift]]], repair: bool) -> list[Drift]:
+        """What `look` finds, each once. With `repair` it is asked again until it finds nothing."""
+        found = {(drift.user, drift.room, drift.what): drift for drift in await look()}
+        if not (repair and found):
+            return list(found.values())
+        so_far, left = replace(self.compared), dict(found)
+        for _ in range(_ROUNDS):
+            left = {(drift.user, drift.room, drift.what): drift for drift in await look()}
+            found |= {name: drift for name, drift in left.items() if name not in found}
+            if not left:
+                break
+        self.compared = so_far
+        return [replace(drift, mended=name not in left) for name, drift in found.items()]
+
+    async def _room(self, app: str, room: str, repair: bool) -> list[Drift]:
+        async def cursor_of(member: str) -> int | None:
+            copy = await copy_of(self._executor, app, member, room)
+            return None if copy.state == State.GONE else copy.cursor
+
+        with contextlib.suppress(ScriptFailed):
+            await self._outbox.drain(app, room)
+        try:
+            looked = await self._rooms.look(app, room, cursor_of, repair=repair)
+        except ScriptFailed as error:
+            return [Drift(app, "", room, "room", f"what fails every script: {error}", "lost")]
+        self.compared.rooms += looked.there
+        self.compared.messages += self._rooms.messages
+        self.compared.values += self._rooms.values
+        self._rooms.messages = self._rooms.values = 0
+        drifts = _drifts(app, "", room, looked.differences)
+        if looked.has_members:
+            async for member, _ in scan_hash(self._executor, Keys.room(app, room), _MEMBERS_AT_ONCE):
+                if member:  # "" is the head
+                    drifts += await self._membership(app, member.decode(errors="replace"), room, repair)
+        return drifts
+
     async def _user(self, app: str, user: str, repair: bool, *, also_as_member: bool) -> list[Drift]:
-        drifts = []
+        drifts = await self._side(app, user, repair)
+        if drifts and not repair:
+            return drifts  # the rest cannot be read
         for room in await self._copies(app, user, ()):
             drifts += await self._membership(app, user, room, repair, also_as_member=also_as_member)
-        counters = await self._executor.call(lua.audit_counters(repair=repair), Keys.user(app, user))
+        counters = await self._executor.call(scripts.audit_counters(repair=repair), Keys.user(app, user))
         self.compared.users += 1
         self.compared.values += counters.compared
-        return drifts + [Drift(app, user, "", *difference) for difference in counters.differences]
+        return drifts + _drifts(app, user, "", counters.differences)
+
+    async def _side(self, app: str, user: str, repair: bool, rooms: Sequence[str] = ()) -> list[Drift]:
+        """What of a user's side cannot be read; it is dropped with `repair`.
+
+        `rooms`: whose copies are to give way to whatever the room tells next.
+        """
+        key = Keys.user(app, user)
+        types = await self._executor.call(scripts.audit_types(repair=repair, types=list(_USER_TYPES.items())), key)
+        self.compared.values += types.compared
+        if types.differences and not repair:
+            return _drifts(app, user, "", types.differences)
+        copies = await self._executor.call(scripts.audit_copies(repair=repair, rooms=rooms), key)
+        self.compared.values += copies.compared
+        return _drifts(app, user, "", [*types.differences, *copies.differences])
 
     async def _membership(
         self, app: str, user: str, room: str, repair: bool, *, also_as_member: bool = True
     ) -> list[Drift]:
         """One user's copy of a room; without `also_as_member` only if they are no member of it."""
+        # When a script fails, the audit of the room, or of the user's side, says why.
+        with contextlib.suppress(ScriptFailed):
+            return await self._compare(app, user, room, repair, also_as_member)
+        if repair:
+            with contextlib.suppress(ScriptFailed):
+                await self._side(app, user, repair)
+                return await self._compare(app, user, room, repair, also_as_member)
+        return []
+
+    async def _compare(self, app: str, user: str, room: str, repair: bool, also_as_member: bool) -> list[Drift]:
         before = await copy_of(self._executor, app, user, room)
         snapshot, member = await self._ask(app, room, user)
         if member.pending:
@@ -100,9 +179,18 @@ class RedisAudit:
         self.compared.values += len(compared)
         wrong = [one for one in compared if one[1] != one[2]]
         if wrong and repair:
-            call = lua.refresh_members(app=app, at_least=before.revision + 1, users=[user])
-            await self._outbox.change(call, app, room)
+            await self._tell(app, user, room, before, snapshot)
         return [Drift(app, user, room, *difference) for difference in wrong]
+
+    async def _tell(self, app: str, user: str, room: str, copy: CopyReply, snapshot: Snapshot) -> None:
+        """Have the room tell a copy anew, and then recompute the counters from the copies."""
+        await self._side(app, user, repair=True)
+        if copy.revision > snapshot.revision > 0:
+            # The room may have lost what the copy knows.
+            await self._outbox.reconcile(app, room, user)
+        await self._side(app, user, repair=True, rooms=[room])
+        await self._outbox.change(lua.refresh_members(app=app, at_least=0, users=[user]), app, room)
+        await self._executor.call(scripts.audit_counters(repair=True), Keys.user(app, user))
 
     async def _copies(self, app: str, user: str, rooms: Sequence[str]) -> dict[str, CopyReply]:
         copies = await self._executor.call(lua.copies(rooms=rooms), Keys.user(app, user))
@@ -114,9 +202,14 @@ class RedisAudit:
         return snapshot, member
 
 
+def _drifts(app: str, user: str, room: str, differences: Sequence[Difference]) -> list[Drift]:
+    shown = [[part.decode(errors="backslashreplace") for part in one] for one in differences]
+    return [Drift(app, user, room, what, stored, expected) for what, stored, expected in shown]
+
+
 def _compared(copy: CopyReply, member: UserState, snapshot: Snapshot) -> list[tuple[str, str, str]]:
     """(what, stored, expected) for everything in which a copy must be as its room says."""
-    values = [("order", str(member.cursor) if member.ordered else "", str(member.cursor))]
+    values = []
     if copy.revision > snapshot.revision > 0:
         values.append(("stamp", str(copy.revision), str(snapshot.revision)))
     asks = copy.news or copy.state == State.DERIVED

@@ -291,19 +291,6 @@ def pending_rooms(*, older_than_ms: int) -> PendingRooms: ...
 # Audit
 
 
-class Compared(Struct, frozen=True):
-    """How many values were compared, and (name, stored, expected) of those that differ."""
-
-    compared: int
-    differences: list[tuple[str, str, str]]
-
-
-@script
-def audit_head(*, repair: bool) -> Compared: ...
-@script
-def audit_counters(*, repair: bool) -> Compared: ...
-
-
 class CopyReply(Struct, frozen=True):
     room: str
     revision: int
@@ -328,7 +315,6 @@ class UserState(Struct, frozen=True):
     unread: int
     state: int
     pending: bool
-    ordered: bool
     attentive: bool
 
 

@@ -64,7 +64,7 @@ def redis_store(
         reading=RedisReading(executor, outbox, bounds, badges=badges, events=events),
         receipts=RedisReceipts(executor),
         badges=badges,
-        audit=RedisAudit(executor, outbox),
+        audit=RedisAudit(executor, outbox, bounds),
         throttle=RedisThrottle(executor),
         latest=RedisLatest(executor),
         outbox=outbox,

@@ -73,15 +73,6 @@ async def _refresh_members(world: World) -> Sizes:
     return {"members": members, "tags": tags}
 
 
-@case("audit_head")
-async def _audit_head(world: World) -> Sizes:
-    await world.room(world.of(2, 250))
-    for message in await world.messages(world.of(2, 100)):
-        await world.store.messages.delete_message(app=world.app, room="r", message=message)
-    await world.run(Keys.room(world.app, "r"), repair=True)
-    return {}
-
-
 @case("enter_pending_room")
 async def _enter_pending_room(world: World) -> Sizes:
     await world.run(Keys.pending_rooms(0), room="a:room")

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from readstate.store import lua, scripts
+from readstate.store import audit_scripts, lua, scripts
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore, redis_store
@@ -68,7 +68,8 @@ class World:
 
     async def run(self, key: str, **arguments: Any) -> Any:
         """The script by itself, counted."""
-        call: Call[Any] = getattr(lua, self.script)(**arguments)
+        declared = getattr(lua, self.script, None) or getattr(audit_scripts, self.script)
+        call: Call[Any] = declared(**arguments)
         return await self.count(self.executor.call(plain_call(call.script, *call.args), key))
 
     async def room(self, members: int, *, tags: int = 0, others: int = 0, prefix: str = "t") -> list[str]:

@@ -1,0 +1,72 @@
+-- log_entries: the entries of the log of messages one by one, for an audit: read without trust, and
+-- written anew.
+--@include lib/messages
+--@include lib/damaged
+
+local function parse_whole(chunk, seq)
+    local from, to, base, base_ms = find_entry(chunk, seq)
+    if not from then
+        return nil
+    end
+    local _, above, sender_at = struct.unpack(LOGGED_LAYOUT, chunk, from)
+    local kind, row = read_flags(chunk, from)
+    local form, id = read_packed(chunk, from, to)
+    local message = unpack_id(form, id)
+    local again, same = pack_id(message)
+    if message == "" or again ~= form or same ~= id then
+        return nil
+    end
+    return {
+        seq = seq, ordinal = base + above, kind = kind, row = row, form = form, id = id, sender_at = sender_at,
+        at_ms = time_at(chunk, from, base_ms), message = message,
+    }
+end
+
+-- The entry at `seq`: seq, ordinal, kind, row, form and id, message (its id as text), sender_at,
+-- at_ms. Nil when there is none or it is damaged.
+local function load_entry(room, seq)
+    local chunk = seq > 0 and load_log_chunk(room, chunk_of(seq))
+    return chunk and unless_damaged(pcall(parse_whole, chunk, seq)) or nil
+end
+
+-- Write an entry, new or changed, into its chunk. Those that are damaged are left out.
+local function put_entry(room, entry)
+    local number, chunk = chunk_of(entry.seq), nil
+    for seq = number * LOG_CHUNK + 1, (number + 1) * LOG_CHUNK do
+        local one = seq == entry.seq and entry or load_entry(room, seq)
+        if one then
+            -- No ordinal of the chunk may be too far from the others to be stored.
+            local far = seq - entry.seq
+            local low, high = entry.ordinal + math.min(far, 0), entry.ordinal + math.max(far, 0)
+            one.ordinal = math.max(low, math.min(high, one.ordinal))
+            chunk = append_entry(chunk, seq, one.ordinal, one.kind, one.form, one.id, one.sender_at, one.at_ms)
+            if one.row then
+                chunk = change_entry(chunk, seq, one.kind, one.row)
+            end
+        end
+    end
+    save_log_chunk(room, number, chunk)
+end
+
+-- Put a message that is in the log into the index of ids, in its place among the seqs of its
+-- bucket.
+local function index_again(room, message, seq)
+    local slot = slot_of(room, message)
+    local at = 1
+    while at < #slot.bucket and indexed_seq(room, slot.bucket, at) < seq do
+        at = at + INDEXED_BYTES
+    end
+    local entry = slot.hash .. struct.pack(">I4", seq % SEQS_APART)
+    local bucket = string.sub(slot.bucket, 1, at - 1) .. entry .. string.sub(slot.bucket, at)
+    redis.call("HSET", room.key .. MESSAGE_LOG, slot.field, bucket)
+end
+
+-- Where nobody stands among the senders of `seq`.
+local function place_of_nobody(room, seq)
+    local field = senders_of(seq)
+    local at, senders = add_sender(redis.call("HGET", room.key .. MESSAGE_LOG, field) or "", "", -1)
+    if senders then
+        redis.call("HSET", room.key .. MESSAGE_LOG, field, senders)
+    end
+    return at
+end
