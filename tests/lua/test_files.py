@@ -61,7 +61,7 @@ def test_arguments_are_locals_by_name(lua_file: Path) -> None:
 
 
 def test_every_script_can_be_called_from_python() -> None:
-    """lua.py and audit_scripts.py declare them all; that each declaration fits is seen when it is imported."""
+    """In lua.py or audit_scripts.py; that a declaration fits is seen when it is imported."""
     assert set(NAMES) <= {*vars(lua), *vars(audit_scripts)}
 
 
