@@ -83,6 +83,9 @@ class PoolExecutor:
     async def slots(self) -> dict[str, list[tuple[int, int]]]:
         return {node: [(0, SLOTS - 1)] for node in self.nodes()}
 
+    def why_away(self) -> str:
+        return ""
+
     def nodes(self) -> list[str]:
         return [self._url]
 

@@ -138,9 +138,10 @@ class HttpServer:
         return f"http://{self.host}:{self.port}"
 
     def workers(self) -> list[int]:
-        """Process ids of the workers."""
+        """Process ids of the workers: the children of the process from which they are forked."""
         children = psutil.Process(self.supervisor).children()
-        return [child.pid for child in children if "resource_tracker" not in " ".join(child.cmdline())]
+        forked = [child for child in children if "multiprocessing.forkserver" in " ".join(child.cmdline())]
+        return [worker.pid for child in forked for worker in child.children()]
 
 
 @contextmanager

@@ -255,7 +255,7 @@ class Service:
 
     def _warnings(self) -> list[str]:
         parts = self._parts
-        return [*parts.workers.warnings(), *parts.memory.warnings(), *parts.writes.warnings()] if parts else []
+        return [*parts.workers.warnings(), *parts.health.warnings()] if parts else []
 
     def _layout(self) -> str:
         return self.parts.layout.describe()

@@ -37,6 +37,12 @@ PROCESSES_REPLACED = Counter(
     "Processes that died and were started again: worker, deliverer, or store (the embedded one).",
     ["process"],
 )
+STORE_REFUSALS = Counter(
+    "readstate_store_refusals",
+    "Calls that a server refused for the time being, by the first word of its reply.",
+    ["word"],
+)
+NODES_EMPTIED = Counter("readstate_nodes_emptied", "Times that a node came back without its data.")
 STORE_MEMORY = Gauge(
     "readstate_store_memory_bytes", "Memory that the fullest server uses.", multiprocess_mode="livemostrecent"
 )

@@ -27,12 +27,12 @@ from readstate.store.confirming import RedisConfirmation
 from readstate.store.connect import connect
 from readstate.store.executor import Executor
 from readstate.store.failovers import Failovers
-from readstate.store.functions import load_functions
-from readstate.store.health import MemoryHealth, WriteHealth
+from readstate.store.health import WriteHealth
 from readstate.store.layout import StoreLayout
 from readstate.store.notices import RedisNotices
 from readstate.store.redis_store import redis_store
 from readstate.store.server_check import ServerRefused
+from readstate.store.store_health import StoreHealth
 from readstate.store.tokens import RedisTokens
 from readstate.store.users import RedisUsers
 from readstate.store.workers import Workers, shared_keys
@@ -51,8 +51,7 @@ class Parts(Struct, frozen=True):
     notices: Notices
     why_not_ready: Callable[[], Awaitable[str]]
     workers: Workers
-    memory: MemoryHealth
-    writes: WriteHealth
+    health: StoreHealth
     layout: StoreLayout
 
 
@@ -85,23 +84,23 @@ async def open_parts(
         )
         confirmation = RedisConfirmation(executor, Durability(settings.durability), settings.durability_within_ms)
         services = _services(settings, store, RedisUsers(executor), RedisTokens(executor), apps, confirmation)
-        memory, writes = MemoryHealth(executor), WriteHealth(executor)
+        health = StoreHealth(executor)
         await refresh(apps, services.tokens)
         workers = Workers(executor, shared_keys(settings))
         await workers.begin()
         stack.push_async_callback(_forget, workers)
         stack.push_async_callback(cancel_and_wait, asyncio.create_task(workers.keep_noting()))
-        await memory.check()
+        await health.look()
         stack.push_async_callback(cancel_and_wait, asyncio.create_task(layout.keep_bringing_over()))
         failovers = Failovers(executor, store.outbox)
         stack.push_async_callback(cancel_and_wait, asyncio.create_task(failovers.keep_reconciling()))
         stack.push_async_callback(
-            cancel_and_wait, asyncio.create_task(keep_refreshing(apps, services.tokens, executor, memory, writes))
+            cancel_and_wait, asyncio.create_task(keep_refreshing(apps, services.tokens, executor, health))
         )
         notices = RedisNotices(executor, settings.redis_url)
         await notices.start()
         stack.push_async_callback(notices.stop)
-        yield Parts(services, notices, lambda: why_not_ready(writes, layout), workers, memory, writes, layout)
+        yield Parts(services, notices, lambda: why_not_ready(executor, health.writes, layout), workers, health, layout)
 
 
 def _services(
@@ -148,7 +147,7 @@ async def _forget(workers: Workers) -> None:
         await workers.withdraw()
 
 
-async def why_not_ready(writes: WriteHealth, layout: StoreLayout) -> str:
+async def why_not_ready(executor: Executor, writes: WriteHealth, layout: StoreLayout) -> str:
     """Why requests cannot be served now; "" when they can.
 
     The store does not answer, refuses writes, or has a later layout. A full store is ready: it
@@ -163,7 +162,7 @@ async def why_not_ready(writes: WriteHealth, layout: StoreLayout) -> str:
     except ServerRefused as error:
         return str(error)
     except TimeoutError:
-        return f"the store did not answer within {READY_WITHIN_S:g} s"
+        return executor.why_away() or f"the store did not answer within {READY_WITHIN_S:g} s"
     except ReadStateError as error:
         return f"the store cannot be reached: {error}"
     return ""
@@ -175,24 +174,12 @@ async def refresh(apps: AppRegistry, tokens: Tokens) -> None:
     await tokens.refresh_revocations()
 
 
-async def look_at_store(executor: Executor, memory: MemoryHealth, writes: WriteHealth) -> None:
-    """Look how full the store is, and whether it takes writes and knows our functions.
-
-    A new node of a cluster does not, and no caller has to wait for them. Raises Fault.
-    """
-    await memory.check()
-    await writes.check()
-    await load_functions(executor)
-
-
-async def keep_refreshing(
-    apps: AppRegistry, tokens: Tokens, executor: Executor, memory: MemoryHealth, writes: WriteHealth
-) -> None:
+async def keep_refreshing(apps: AppRegistry, tokens: Tokens, executor: Executor, health: StoreHealth) -> None:
     """Every POLL_S seconds: refresh, and count the round trips.
 
     Every STORE_TURNS times also look at the store.
     """
-    counted = 0
+    counted, trouble = 0, ""
     for turn in itertools.count(1):
         await asyncio.sleep(POLL_S)
         metrics.ROUND_TRIPS.inc(executor.round_trips - counted)
@@ -200,9 +187,15 @@ async def keep_refreshing(
         try:
             await refresh(apps, tokens)
             if turn % STORE_TURNS == 0:
-                await look_at_store(executor, memory, writes)
+                await health.look()
         except Fault as error:
-            logger.warning("apps, revocations and memory could not be looked at: %s", error)
+            if str(error) != trouble:
+                logger.warning("apps, revocations and the store could not be looked at: %s", error)
+            trouble = str(error)
         except Exception:
             # Better another attempt than a worker that never hears of a revocation again.
-            logger.exception("apps, revocations and memory could not be looked at")
+            logger.exception("apps, revocations and the store could not be looked at")
+        else:
+            if trouble:
+                logger.info("apps, revocations and the store can be looked at again")
+            trouble = ""

@@ -129,7 +129,7 @@ async def test_asking_whether_it_is_ready_loads_and_deletes_nothing(plan_url: st
     async with worker(plan_url, None) as (ours, _), worker(plan_url, other) as (theirs, _):
         before = await changes(ours)
         for executor in (ours, theirs) * 3:
-            assert await why_not_ready(WriteHealth(executor), StoreLayout(executor)) == ""
+            assert await why_not_ready(executor, WriteHealth(executor), StoreLayout(executor)) == ""
         assert await changes(ours) == before
 
 

@@ -21,7 +21,6 @@ from litestar._openapi.plugin import OpenAPIPlugin
 from readstate.dialects import health as operating
 from readstate.errors import UnknownOutcome
 from readstate.logs import JsonLines
-from readstate.parts import look_at_store
 from readstate.settings import Settings
 from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, in_process, refusal, result
 from tests.support.servers import Server
@@ -74,8 +73,7 @@ async def test_the_root_says_where_the_service_is_described(imkit: Imkit) -> Non
 async def test_a_worker_loads_forgotten_functions_when_it_looks_at_the_store(imkit: Imkit) -> None:
     """A new node of a cluster has none. No caller has to wait for them."""
     await imkit.executor.each_node("FUNCTION", "FLUSH")
-    held = imkit.service.parts
-    await look_at_store(imkit.executor, held.memory, held.writes)
+    await imkit.service.parts.health.look()
     (libraries,) = await imkit.executor.each_node("FUNCTION", "LIST", "LIBRARYNAME", "readstate_*")
     assert imkit.executor.scripts["apply"].lib.name in [entry[1].decode() for entry in libraries]
 

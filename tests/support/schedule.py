@@ -66,6 +66,9 @@ class SteppedExecutor:
     async def slots(self) -> dict[str, list[tuple[int, int]]]:
         return await self._executor.slots()
 
+    def why_away(self) -> str:
+        return ""
+
     @property
     def round_trips(self) -> int:
         return self._executor.round_trips

@@ -9,6 +9,7 @@ from readstate.domain.audit import Drift
 from readstate.domain.identity import FIRST_APP
 from readstate.errors import Invalid
 from readstate.store.audit import Compared
+from readstate.store.emptied_nodes import forget_emptied
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.layout import StoreLayout
@@ -53,7 +54,10 @@ async def _find_drifts(args: argparse.Namespace) -> tuple[list[Drift], Compared]
         note(f"the data have layout {layout.describe()}")
         auditing = redis_store(executor, **settings.bounds()).audit
         if args.user is None and args.room is None and args.app is None:
-            return await auditing.audit_all(repair=args.repair), auditing.compared
+            drifts = await auditing.audit_all(repair=args.repair)
+            if args.repair:
+                await forget_emptied(executor)
+            return drifts, auditing.compared
         app = args.app or FIRST_APP
         await app_registry(executor, settings).check(app)
         if args.user is not None:

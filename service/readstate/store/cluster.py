@@ -132,6 +132,9 @@ class Cluster:
         await self._map.load()
         return self._map.ranges()
 
+    def why_away(self) -> str:
+        return self._map.why_away()
+
     @property
     def round_trips(self) -> int:
         return self._map.round_trips

@@ -3,6 +3,7 @@
 import contextlib
 from pathlib import Path
 
+from readstate.errors import Unavailable
 from readstate.store.cluster import Cluster
 from readstate.store.connections import NodeConnection
 from readstate.store.executor import Executor
@@ -26,12 +27,16 @@ async def connect(url: str, *, lua: Path | None = None, load: bool = True) -> Ex
     async with contextlib.AsyncExitStack() as opened:
         opened.push_async_callback(connection.close)
         executor: Executor
-        if b"cluster_enabled:1" in reply_or_raise(await connection.call("INFO", "cluster", repeatable=True)):
+        info = reply_or_raise(await connection.call("INFO", "cluster", "replication", repeatable=True))
+        if b"cluster_enabled:1" in info:
             executor = Cluster(url, load_scripts("split", lua))
             await connection.close()
             opened.pop_all()
             opened.push_async_callback(executor.close)
+        elif b"role:slave" in info:
+            raise Unavailable("the server is a replica")
         else:
+            connection.primary_only = True
             executor = SingleServer(connection, url, load_scripts("atomic", lua))
         if sentence := why_refused(await noted_layouts(executor)):
             raise ServerRefused(sentence)

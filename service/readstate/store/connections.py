@@ -7,9 +7,11 @@ from time import monotonic
 from redis.asyncio.connection import AbstractConnection, ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import NoPermissionError, RedisError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from readstate.domain.durability import Durability
+from readstate.errors import Unavailable
 from readstate.store.confirming import NodeConfirmations
 from readstate.store.pipelined_connection import DEADLINE_S, PipelinedConnection
 from readstate.store.replies import reply_or_raise
@@ -42,8 +44,12 @@ class NodeConnection(PipelinedConnection):
 
     A script that keeps the node busy too long is ended. In a cluster (`has_peers`) a node that has
     answered nothing for one deadline is left: another one may have taken over, and this one, when
-    it wakes up, does not know that for a moment and answers from the past.
+    it wakes up, does not know that for a moment and answers from the past. With `primary_only`, a
+    server that is a replica by now is not connected again: the name of a single server may lead to
+    it for a while.
     """
+
+    primary_only = False
 
     def __init__(self, url: str, *, has_peers: bool = False) -> None:
         make_connection = ConnectionFactory(url)
@@ -58,6 +64,17 @@ class NodeConnection(PipelinedConnection):
         except BaseException:
             await self._slow_scripts.close()
             raise
+
+    async def _connect(self) -> AbstractConnection:
+        connection = await super()._connect()
+        if self.primary_only and await _is_replica(connection):
+            await connection.disconnect(nowait=True)
+            raise Unavailable("the store cannot be reached: the server is a replica")
+        return connection
+
+    def leave(self) -> None:
+        super().leave()
+        self._slow_scripts.leave()
 
     async def close(self) -> None:
         await super().close()
@@ -90,3 +107,16 @@ class NodeConnection(PipelinedConnection):
                 yield key.decode()
             if pause_s:
                 await asyncio.sleep(pause_s)
+
+
+async def _is_replica(connection: AbstractConnection) -> bool:
+    """Raises Unavailable when the server does not say. A user who may not ask is told no."""
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            await connection.send_command("ROLE")
+            role = await connection.read_response()
+    except NoPermissionError:
+        return False
+    except (RedisError, OSError, TimeoutError) as error:
+        raise Unavailable(f"the store cannot be reached: {error}") from error
+    return bool(role[0] != b"master")

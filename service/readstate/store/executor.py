@@ -60,6 +60,9 @@ class Executor(Protocol):
         Raises as `call` does.
         """
 
+    def why_away(self) -> str:
+        """Why a server that is needed is not connected; "" when all are that were used so far."""
+
     @property
     def round_trips(self) -> int:
         """Writes to the network so far, each with one or more commands."""

@@ -100,6 +100,9 @@ day.
     {readstate:<n>}:layout string  the number of the layout of a node's data, and the slots in which
                                    nothing of an earlier one is left (store/layout.py); <n> puts it
                                    into the first slot of the node
+    {readstate:<n>}:mark   hash    mark -> a random word that stays with a node's data;
+                                   emptied -> when a worker saw that they had gone
+                                   (store/emptied_nodes.py)
     {readstate}:layout     string  held by the worker that brings the rest over
     {readstate:<n>}:primary string the replication id under which the rooms and copies of a node
                                    were last known to agree (store/failovers.py; split plan only)
@@ -198,7 +201,7 @@ class Keys:
     refusing_target = "{w:}" + OfShard.REFUSING_TARGET
 
     every_pending = ("{r:*}" + OfRoom.PENDING, "{r:*}" + OfRoom.PENDING_EVENTS)
-
+    every_mark = "{readstate:*}:mark"
     bringing_over = "{readstate}:layout"
     reconciling = "{readstate}:failover"
     pending_looked_for = "{readstate}:pending"
@@ -300,6 +303,11 @@ class Keys:
     def primary(slot: int) -> str:
         """Where it is noted of the node with this first slot which primary was last reconciled."""
         return f"{Keys.in_slot(slot)}:primary"
+
+    @staticmethod
+    def mark(slot: int) -> str:
+        """The mark of the node whose first slot this is."""
+        return f"{Keys.in_slot(slot)}:mark"
 
     @staticmethod
     def parse(key: str) -> tuple[str, str, str] | None:

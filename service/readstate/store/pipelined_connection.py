@@ -14,6 +14,8 @@ Why a caller can trust it:
   once more, if there is a connection again before their deadline; all others end in UnknownOutcome.
 - What was not sent yet waits for the new connection until its deadline, then ends in Unavailable:
   nothing was done.
+- A server that turned replica is left: what was sent is answered, all else goes where the name
+  leads now.
 """
 
 import asyncio
@@ -26,8 +28,9 @@ import hiredis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
+from readstate import metrics
 from readstate.errors import Unavailable, UnknownOutcome
-from readstate.store.replies import is_busy
+from readstate.store.replies import is_busy, is_of_replica, refusing_word
 from readstate.tasks import Backoff, cancel_and_wait
 
 logger = logging.getLogger(__name__)
@@ -39,6 +42,7 @@ SLOW_S = 0.3  # a call that is under way for so long may wait for a script that 
 _SWEEP_S = 0.1
 _MIN_BACKOFF_S = 0.01
 _MAX_BACKOFF_S = 1.0
+_LEAVE_EVERY_S = 1.0
 _LOST = "the store connection was lost; the call may or may not have been carried out"
 
 Reply = Any
@@ -69,21 +73,20 @@ class _Call:
 class _ReplyProtocol(asyncio.Protocol):
     """What the server sends.
 
-    `on_reply` is called with each reply, `after` when all that came at once were handled, `on_busy`
-    when the server refuses a command because a script keeps it busy. `lost` fails with what ended
-    the connection.
+    `on_reply` is called with each reply, `after` when all that came at once were handled,
+    `on_error` with the text of an error reply. `lost` fails with what ended the connection.
     """
 
     def __init__(
         self,
         on_reply: Callable[[Reply], None],
         after: Callable[[], None],
-        on_busy: Callable[[], None],
+        on_error: Callable[[str], None],
         lost: "asyncio.Future[None]",
     ) -> None:
         self._on_reply = on_reply
         self._after = after
-        self._on_busy = on_busy
+        self._on_error = on_error
         self._parser = hiredis.Reader(replyError=self._error)
         self.lost = lost
 
@@ -101,8 +104,7 @@ class _ReplyProtocol(asyncio.Protocol):
             self._after()
 
     def _error(self, text: str) -> hiredis.ReplyError:
-        if is_busy(text):
-            self._on_busy()
+        self._on_error(text)
         return hiredis.ReplyError(text)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -140,12 +142,15 @@ class PipelinedConnection:
         self._waiting: list[_Call] = []  # not written yet
         self._sent: deque[_Call] = deque()  # written, in the order in which replies will come
         self._transport: asyncio.WriteTransport | None = None
+        self._left: asyncio.WriteTransport | None = None  # closed as soon as what was sent is answered
+        self._leave_from_s = 0.0  # not before that
         self._flush_due = False
         self._keeper: asyncio.Task[None] | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
         self.round_trips = 0  # writes so far, each carrying one or more commands
         self.connects = 0  # how often there was a connection so far
+        self.why_away = ""  # why there is no connection now; "" while there is one
 
     async def open(self) -> None:
         """Connect.
@@ -166,6 +171,15 @@ class PipelinedConnection:
         for call in self._waiting:
             call.expire("the store connection is closed")
         self._waiting.clear()
+
+    def leave(self) -> None:
+        """Connect anew, by name, as soon as what was sent is answered.
+
+        Nothing is done when that has just happened: a name may still lead to the same server.
+        """
+        if self._transport is not None and self._loop.time() > self._leave_from_s:
+            self._log(logging.WARNING, "the server takes no writes, as a replica; it is left")
+            self._left, self._transport = self._transport, None
 
     @property
     def connected(self) -> bool:
@@ -220,17 +234,22 @@ class PipelinedConnection:
                 await backoff.pause()
                 try:
                     connection = await self._connect()
-                except Unavailable:
+                except Unavailable as fault:
+                    if str(fault) != self.why_away:
+                        self._log(logging.WARNING, "%s", fault)
+                    self.why_away = str(fault)
                     continue
+                self.why_away = ""
                 self._log(logging.INFO, "the store is connected again, after %.1f s", self._loop.time() - lost_at)
             try:
                 await self._read_until_lost(connection)
             except (OSError, hiredis.HiredisError, EOFError) as error:
                 lost_at = self._loop.time()
-                self._log(logging.WARNING, "store connection lost: %s", error or type(error).__name__)
+                if self._left is None:
+                    self._log(logging.WARNING, "store connection lost: %s", error or type(error).__name__)
             finally:
                 # Also on cancellation: nothing may be written to a connection that is not read.
-                self._transport = None
+                self._transport = self._left = None
                 self._repeat_or_fail()
                 await connection.disconnect(nowait=True)
             connection = None
@@ -246,9 +265,10 @@ class PipelinedConnection:
         assert writer is not None
         if reader.at_eof() or writer.is_closing():
             raise EOFError("the server closed the connection")
-        replies = _ReplyProtocol(self._on_reply, self._flush, self._on_slow, self._loop.create_future())
+        replies = _ReplyProtocol(self._on_reply, self._flush, self._on_error, self._loop.create_future())
         writer.transport.set_protocol(replies)
         self._transport = writer.transport
+        self._leave_from_s = self._loop.time() + _LEAVE_EVERY_S
         self.connects += 1
         self._flush()
         await replies.lost
@@ -259,6 +279,14 @@ class PipelinedConnection:
         future = self._sent.popleft().future
         if not future.done():
             future.set_result(reply)
+
+    def _on_error(self, text: str) -> None:
+        if is_busy(text):
+            self._on_slow()
+        elif is_of_replica(text):
+            self.leave()
+        if word := refusing_word(text):
+            metrics.STORE_REFUSALS.labels(word).inc()
 
     def _repeat_or_fail(self) -> None:
         """Decide about everything that was sent and not answered."""
@@ -291,14 +319,17 @@ class PipelinedConnection:
                 call.future.set_exception(
                     UnknownOutcome("the store did not answer in time; the call may or may not have been carried out")
                 )
-        if overdue and self._transport is not None and self._sent[0].deadline - self._deadline_s + self._silent_s < now:
+        transport = self._transport or self._left
+        if self._left is not None and not self._sent:
+            self._left.abort()
+        elif overdue and transport is not None and self._sent[0].deadline - self._deadline_s + self._silent_s < now:
             # Closing it makes `_keep` connect again.
-            self._transport.abort()
+            transport.abort()
         expired = 0
         for call in self._waiting:
             if call.deadline > now:
                 break
             expired += 1
-            call.expire("the store cannot be reached")
+            call.expire(self.why_away or "the store cannot be reached")
         del self._waiting[:expired]
         self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep)

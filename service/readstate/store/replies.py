@@ -50,6 +50,7 @@ _MEANINGS = {
     SLOT_MOVES: Meaning.PASSING,
     **dict.fromkeys(("MISCONF", "NOREPLICAS", "NOPERM", "NOAUTH", "WRONGPASS"), Meaning.LASTING),
 }
+_REFUSING = frozenset({Meaning.FULL, Meaning.PASSING, Meaning.LASTING})
 _MISSING_FUNCTION = "Function not found"
 _OTHER_LAYOUT = "OTHER_LAYOUT"  # number of the layout, bytes of the key, key (lua/lib/layouts.lua)
 _KILLED = "Script killed by user"
@@ -118,6 +119,17 @@ def other_layout(reply: ReplyError) -> tuple[int, str]:
 def is_busy(text: str) -> bool:
     """Whether an error reply says that a script keeps the server busy."""
     return text.startswith("BUSY ")
+
+
+def is_of_replica(text: str) -> bool:
+    """Whether an error reply says that the server is a replica, which takes no writes."""
+    return text.startswith("READONLY ")
+
+
+def refusing_word(text: str) -> str:
+    """The first word of an error reply with which a server refuses what it could do; else ""."""
+    word = text.partition(" ")[0]
+    return word if _MEANINGS.get(word) in _REFUSING else ""
 
 
 def reply_or_raise(reply: Any) -> Any:

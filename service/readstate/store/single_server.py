@@ -83,6 +83,9 @@ class SingleServer:
     async def slots(self) -> dict[str, list[tuple[int, int]]]:
         return {self._address: [(0, SLOTS - 1)]}
 
+    def why_away(self) -> str:
+        return self._connection.why_away
+
     @property
     def round_trips(self) -> int:
         return self._connection.round_trips

@@ -97,6 +97,12 @@ class SlotMap:
                 return
         raise Unavailable("no node of the cluster can be reached")
 
+    def why_away(self) -> str:
+        """Why a primary is not connected; "" when all are that were used so far."""
+        used = ((node, self._connections.get(node)) for node in self.nodes())
+        away = (f"{one.why_away} ({node})" for node, one in used if one is not None and one.why_away)
+        return next(away, "")
+
     @property
     def round_trips(self) -> int:
         return sum(connection.round_trips for connection in self._connections.values())

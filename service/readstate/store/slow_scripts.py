@@ -61,6 +61,10 @@ class SlowScripts:
         """Connect. Raises Unavailable."""
         await self._connection.open()
 
+    def leave(self) -> None:
+        """Connect anew, by name."""
+        self._connection.leave()
+
     async def close(self) -> None:
         if self._checking is not None:
             self._checking.cancel()
