@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-all e2e format lint types check load load-smoke bench bench-check mutants wheel lock clean
+.PHONY: help run demo test test-all drills e2e format lint types check load load-smoke bench bench-check mutants wheel lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ test: .venv ## the tests that every change must pass, three at a time: many of t
 
 test-all: .venv ## every test, the long ones too
 	$(BIN)/pytest --full
+
+drills: .venv ## failures under load, in their long form; prints what was lost and wrong
+	$(BIN)/pytest --drills -k drill tests/chaos
 
 e2e: .venv ## only the tests against real processes
 	$(BIN)/pytest tests/e2e

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, Phase, settings
 
 from readstate.store.connect import connect
 from readstate.store.redis_store import RedisStore, redis_store
+from tests.support.drills import TABLE, Drill, as_text
 from tests.support.servers import Cluster, Server, short_directory
 
 
@@ -17,6 +18,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--full", action="store_true", help="also run what is too long for every change, with larger counts"
     )
+    parser.addoption("--drills", action="store_true", help="run the drills in their long form, and print their table")
     parser.addoption(
         "--lua-dir", type=Path, default=None, help="take the scripts from this directory (how mutants are tried)"
     )
@@ -43,6 +45,13 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("readstate")
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.getoption("--drills"):
+        terminalreporter.section("drills")
+        for line in as_text(config.stash.get(TABLE, [])):
+            terminalreporter.line(line)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--full"):
         return
@@ -56,6 +65,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def full(request: pytest.FixtureRequest) -> bool:
     """Whether long tests run."""
     return bool(request.config.getoption("--full"))
+
+
+@pytest.fixture
+def drill(pytestconfig: pytest.Config) -> Drill:
+    """For a test that is a drill; see tests/support/drills.py."""
+    return Drill(long=pytestconfig.getoption("--drills"), table=pytestconfig.stash.setdefault(TABLE, []))
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 time.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,15 +20,17 @@ class Move:
     Raises redis.ResponseError where the tool would give up, as with BUSYKEY.
     """
 
-    def __init__(self, cluster: Cluster, slot: int) -> None:
+    def __init__(
+        self, cluster: Cluster, slot: int, *, source: Server | None = None, target: Server | None = None
+    ) -> None:
         self.slot = slot
         self._cluster = cluster
-        self.source = owner_of(cluster, slot)
-        self.target = cluster.nodes[(cluster.nodes.index(self.source) + 1) % len(cluster.nodes)]
+        self.source = source or owner_of(cluster, slot)
+        self.target = target or cluster.nodes[(cluster.nodes.index(self.source) + 1) % len(cluster.nodes)]
 
     def begin(self) -> None:
-        _run(self.target, "CLUSTER SETSLOT", self.slot, "IMPORTING", _id_of(self.source))
-        _run(self.source, "CLUSTER SETSLOT", self.slot, "MIGRATING", _id_of(self.target))
+        _run(self.target, "CLUSTER SETSLOT", self.slot, "IMPORTING", id_of(self.source))
+        _run(self.source, "CLUSTER SETSLOT", self.slot, "MIGRATING", id_of(self.target))
 
     def keys_left(self) -> list[bytes]:
         """Those that are still at the source."""
@@ -44,15 +47,19 @@ class Move:
         while keys := self.keys_left():
             self.move(*keys[:at_once])
 
+    def wait(self, seconds: float) -> None:
+        """Leave the slot open."""
+        time.sleep(seconds)
+
     def finish(self) -> None:
         """The slot is the target's."""
-        name = _id_of(self.target)
+        name = id_of(self.target)
         for node in (self.target, self.source, *self._cluster.nodes):
             _run(node, "CLUSTER SETSLOT", self.slot, "NODE", name)
 
     def give_up(self) -> None:
         """The source says that the slot is the target's, which does not know it yet."""
-        _run(self.source, "CLUSTER SETSLOT", self.slot, "NODE", _id_of(self.target))
+        _run(self.source, "CLUSTER SETSLOT", self.slot, "NODE", id_of(self.target))
 
     def call_off(self) -> None:
         """Nothing has moved, and nothing will."""
@@ -108,6 +115,7 @@ def _run(node: Server, *command: object) -> None:
         client.execute_command(*command)
 
 
-def _id_of(node: Server) -> str:
+def id_of(node: Server) -> str:
+    """By which the other nodes know it."""
     with node.client() as client:
         return str(client.execute_command("CLUSTER MYID").decode())

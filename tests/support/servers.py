@@ -69,10 +69,13 @@ class Server:
     everything.
     """
 
-    def __init__(self, directory: Path, *, clustered: bool = False, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self, directory: Path, *, clustered: bool = False, host: str = "127.0.0.1", binary: str | None = None
+    ) -> None:
         self.directory = directory
         self.host = host  # of a clustered one; the other kind has a socket
         self.clustered = clustered
+        self._binary = binary or server_binary()
         self.socket = directory / "valkey.sock"
         self.port = 0
         self._bus_port = 0
@@ -179,8 +182,10 @@ class Server:
 class Cluster:
     """Three primaries that share the slots, on free ports of a loopback address."""
 
-    def __init__(self, directory: Path, host: str = "127.0.0.1") -> None:
-        self.nodes = [Server(directory / f"node-{number}", clustered=True, host=host) for number in range(3)]
+    def __init__(self, directory: Path, host: str = "127.0.0.1", binary: str | None = None) -> None:
+        self.nodes = [
+            Server(directory / f"node-{number}", clustered=True, host=host, binary=binary) for number in range(3)
+        ]
         self._next = 0
 
     @property
