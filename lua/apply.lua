@@ -8,14 +8,16 @@
 --            revision, created_revision: of the room, below 2^53; tags: canonical tag set
 --            state: as in lib/states.lua
 --
--- Reply      ahead int   a cursor that the room has lost, or 0
+-- Reply      { ahead int, badge int? }
+--            ahead: a cursor that the room has lost, or 0
+--            badge: the user's, none when rooms have to be asked for it
 -- Cost       commands <= 26, turns <= 24 + 13 * tags
 --@include lib/user
 
 local update = make_update(room, revision, created_revision, tags)
 if state == NEWS_ONLY then
     note_news(key, update, cursor)
-    return 0
+    return { 0, false }
 end
-local _, _, _, ahead = apply(key, update, cursor, unread, state)
-return ahead
+local total, derived, news, ahead = apply(key, update, cursor, unread, state)
+return { ahead, derived == 0 and news == 0 and total }

@@ -127,6 +127,16 @@ def test_a_deleted_room_leaves_nothing_but_what_is_still_to_be_told() -> None:
     }
 
 
+TWO_KEYS = (
+    r'redis\.p?call\("(?:DEL|UNLINK|EXISTS|TOUCH|SMOVE|COPY|MGET|LMOVE|[SZ]?(?:UNION|INTER|DIFF|MOVE)\w*)", [^()]*,'
+)
+
+
+def test_only_a_rename_names_two_keys(lua_file: Path) -> None:
+    """The guard of scripts knows of this command (store/guards.py)."""
+    assert not re.search(TWO_KEYS, lua_file.read_text())
+
+
 def test_a_file_is_read_at_one_sitting(lua_file: Path) -> None:
     """150 lines; comments of 100 columns, code of 120."""
     lines = lua_file.read_text().splitlines()

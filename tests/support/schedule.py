@@ -100,6 +100,8 @@ class Worker:
     ) -> "Worker":
         stepped = SteppedExecutor(executor)
         store = redis_store(stepped, fanout_limit=fanout_limit, attention_posts=attention_posts)
+        if isinstance(store.outbox, SplitPlan):
+            store.outbox.acknowledging.pause_s = 0  # the test says when
         operation: Coroutine[Any, Any, Any] = operation_of(store, method)(**arguments)
         return cls(method, arguments, stepped, store, asyncio.create_task(operation))
 
@@ -118,9 +120,9 @@ class Worker:
 
     async def die(self) -> None:
         """The worker makes no further calls."""
-        acks = self.store.outbox._acks if isinstance(self.store.outbox, SplitPlan) else ()
-        for task in (self.task, *acks):
-            task.cancel()
+        self.task.cancel()
+        if isinstance(self.store.outbox, SplitPlan):
+            self.store.outbox.acknowledging.stop()
         self.executor.tickets.clear()
         await settle()
 

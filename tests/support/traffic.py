@@ -58,7 +58,7 @@ class Traffic:
         self._app = app
         self._rooms = rooms
         self._begun = dict.fromkeys(rooms, 0)
-        self._answered = dict.fromkeys(rooms, 0)
+        self._seqs: dict[str, list[int]] = {room: [] for room in rooms}  # of the messages that were answered
         self._stopping = False
         self.found = Found()
 
@@ -82,15 +82,15 @@ class Traffic:
         for each in self._stores:
             await each.outbox.idle()
         for room in self._rooms:
-            posts = self._answered[room]
-            for number in range(posts):
+            posts = len(self._seqs[room])
+            for number, answered in enumerate(self._seqs[room]):
                 try:
                     seq = (await store.messages.message(app=app, room=room, message=f"m{number}")).seq
                 except ReadStateError as error:
                     found.lost.append(f"{room} m{number}: {error}")
                 else:
-                    if seq != number + 1:
-                        found.wrong.append(f"{room} m{number} has seq {seq}")
+                    if seq != answered:
+                        found.wrong.append(f"{room} m{number} has seq {seq}, and was answered {answered}")
             for name, expected in ((f"ann {room}", posts), (f"bo {room}", 0)):
                 if name.startswith("bo") and posts:
                     await store.reading.mark_read(app=app, room=room, user=name, message=f"m{posts - 1}")
@@ -123,12 +123,12 @@ class Traffic:
     async def _post(self, store: RedisStore, room: str) -> None:
         number = self._begun[room]
         self._begun[room] += 1
-        await self._until_answered(lambda: posted(store, self._app, room, f"m{number}"))
-        self._answered[room] += 1
+        post = await self._until_answered(lambda: posted(store, self._app, room, f"m{number}"))
+        self._seqs[room].append(post.seq)
         self.found.posts += 1
 
     async def _read(self, store: RedisStore, room: str) -> None:
-        number = self._answered[room] - 1
+        number = len(self._seqs[room]) - 1
         if number < 0:
             return
         user = f"bo {room}"
@@ -136,13 +136,13 @@ class Traffic:
             lambda: store.reading.mark_read(app=self._app, room=room, user=user, message=f"m{number}")
         )
         self.found.reads += 1
-        if read.seq < number + 1:
+        if read.seq < self._seqs[room][number]:
             self.found.back.append(f"{user} at {read.seq} after m{number}")
         if not 0 <= read.unread <= self._begun[room] - number - 1:
             self.found.wrong.append(f"{user} has {read.unread} unread after m{number} of {self._begun[room]}")
 
     async def _ask(self, store: RedisStore, room: str) -> None:
-        least = self._answered[room]
+        least = len(self._seqs[room])
         badge = await self._until_answered(lambda: store.badges.badge(app=self._app, user=f"ann {room}"))
         if not least <= badge <= self._begun[room]:
             self.found.wrong.append(f"ann {room}: badge {badge} of {least} to {self._begun[room]}")

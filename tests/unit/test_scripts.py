@@ -1,9 +1,12 @@
 """How the files of lua/ become one library of functions."""
 
+import re
 from pathlib import Path
 
 import pytest
+from redis.crc import key_slot
 
+from readstate.store.keys import Keys
 from readstate.store.scripts import ScriptError, load_scripts
 
 HEADER = "-- Key        room\n-- Args       none\n-- Reply      text\n"
@@ -53,3 +56,19 @@ def test_files_that_do_not_fit_together_are_named(lua: Path, text: str, message:
     (lua / "ask.lua").write_text(f"#!lua\n{HEADER}--@include lib/one\n--@include lib/two\nreturn one()\n")
     with pytest.raises(ScriptError, match=message):
         load_scripts("atomic", lua)
+
+
+def test_the_slot_of_a_key_is_the_server_s() -> None:
+    """Ids may have braces; what is outside of the first pair does not count."""
+    keys = ["a:apps", "{r:app:room}", "{r:app:ro}om}:l", "{u:app:{x}}", "{w:}:g", "{w:12}", "{readstate:7}:layout"]
+    assert [Keys.slot(key) for key in keys] == [key_slot(key.encode()) for key in keys]
+
+
+def test_a_script_that_writes_on_a_cluster_looks_for_missing_keys_first() -> None:
+    """One, or two where it renames a key; none where it reaches no other key."""
+    text = next(iter(load_scripts("split").values())).lib.text.decode()
+    begins = dict(re.findall(r'function_name = "readstate_(\w+)_\w+".*?function\(keys, args\)\n(.*)\n', text))
+    assert begins["mark_read"] == 'if redis.pcall("EXISTS", keys[1] .. ":0") ~= 0 then'
+    assert begins["delete_room"] == 'if redis.pcall("EXISTS", keys[1] .. ":0", keys[1] .. ":1") ~= 0 then'
+    assert "EXISTS" not in begins["note_worker"] + begins["message"]
+    assert "redis.pcall" not in next(iter(load_scripts("atomic").values())).lib.text.decode()

@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 
 from hiredis import ReplyError
 from msgspec import Struct
-from redis.crc import key_slot
 
 from readstate.domain.durability import Durability
 from readstate.errors import Fault, ReadStateError, Unavailable, UnknownOutcome
@@ -51,7 +50,7 @@ class _Request(Struct, frozen=True):
 
     @property
     def slot(self) -> int:
-        return key_slot(self.key.encode())
+        return Keys.slot(self.key)
 
 
 class _Sent(NamedTuple):

@@ -11,8 +11,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
-from redis.crc import key_slot
-
 from readstate import metrics
 from readstate.batches import in_batches
 from readstate.store import lua
@@ -132,7 +130,7 @@ class FailoverWalk:
             yield batch
 
     def _is_concerned(self, key: str) -> bool:
-        slot = key_slot(key.encode())
+        slot = Keys.slot(key)
         return any(first <= slot <= last for first, last in self._slots)
 
     async def _now(self) -> int:

@@ -120,11 +120,10 @@ Ids stand in keys as they are. An app's name has no colon, so two ids never meet
 
 import hashlib
 import zlib
+from binascii import crc_hqx
 from enum import StrEnum
 from functools import cache
 from itertools import count
-
-from redis.crc import key_slot
 
 SLOTS = 16384  # of a cluster; a single server has all of them
 PENDING_SHARDS = 16
@@ -287,7 +286,13 @@ class Keys:
     @cache
     def in_slot(slot: int) -> str:
         """A key of ours that lies in `slot`."""
-        return next(f"{{readstate:{number}}}" for number in count() if key_slot(f"readstate:{number}".encode()) == slot)
+        return next(f"{{readstate:{number}}}" for number in count() if Keys.slot(f"{{readstate:{number}}}") == slot)
+
+    @staticmethod
+    def slot(key: str) -> int:
+        """Of a key of ours: its tag, if it has one, is at its beginning."""
+        tag = key[1 : key.index("}")] if key.startswith("{") else key
+        return crc_hqx(tag.encode(), 0) % SLOTS
 
     @staticmethod
     def beside(key: str) -> list[str]:

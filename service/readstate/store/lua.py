@@ -239,10 +239,17 @@ class Visited(Struct, frozen=True):
 
 @script
 def visit(*, app: str, user: str, settings: str) -> Visited: ...
+
+
+class Applied(Struct, frozen=True):
+    ahead: int
+    badge: int | None
+
+
 @script
 def apply(
     *, room: str, revision: int, created_revision: int, tags: bytes, cursor: int, unread: int, state: int
-) -> int: ...
+) -> Applied: ...
 @script
 def pending(*, app: str, members: Sequence[str]) -> int: ...
 @script

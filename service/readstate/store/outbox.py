@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
+from readstate.domain.reading import MarkedRead
 from readstate.errors import ReadStateError
 from readstate.store.executor import Reply
 from readstate.store.lua import CopyReply
@@ -20,6 +21,9 @@ class Outbox(Protocol):
 
         Raises what Executor.call does; UnknownOutcome also when an update cannot be pushed.
         """
+
+    def change_read(self, call: Call[MarkedRead], app: str, room: str, user: str) -> Awaitable[MarkedRead]:
+        """As `change`, for a read of `user`, with their badge if it was met on the way."""
 
     def change_each(
         self, app: str, changes: Sequence[tuple[str, Call[Reply]]]

@@ -5,6 +5,7 @@ So no member is ever pending, and what a power cut or a failover loses is lost o
 
 from collections.abc import Awaitable, Sequence
 
+from readstate.domain.reading import MarkedRead
 from readstate.errors import ReadStateError
 from readstate.store.executor import Executor, Reply
 from readstate.store.keys import Keys
@@ -20,6 +21,9 @@ class AtomicPlan:
 
     def change(self, call: Call[Reply], app: str, room: str, *, repeatable: bool = True) -> Awaitable[Reply]:
         return self._executor.call(call, Keys.room(app, room), repeatable=repeatable)
+
+    def change_read(self, call: Call[MarkedRead], app: str, room: str, user: str) -> Awaitable[MarkedRead]:
+        return self._executor.call(call, Keys.room(app, room))
 
     def change_each(
         self, app: str, changes: Sequence[tuple[str, Call[Reply]]]

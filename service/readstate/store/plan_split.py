@@ -5,18 +5,20 @@ pushed: applied at each user and then acknowledged to the room. What a crash lea
 pushed by any worker (see recovery.py).
 """
 
-import asyncio
 import contextlib
 from collections.abc import Sequence
 from typing import Any, Generic, NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from readstate.batches import in_batches
+from readstate.domain.reading import MarkedRead
 from readstate.errors import Fault, ReadStateError, Unavailable, UnknownOutcome
 from readstate.store import lua
+from readstate.store.acknowledging import Acknowledging
 from readstate.store.bounds import Bounds
-from readstate.store.executor import Executor, Reply, gather_outcomes
+from readstate.store.executor import Executor, Reply, all_or_raise, gather_outcomes
 from readstate.store.keys import Keys, OfRoom
 from readstate.store.lua import CopyReply
 from readstate.store.reconciling import copy_of, reconcile_copy
@@ -31,11 +33,19 @@ class SplitPlan:
         self._executor = executor
         self._settings = bounds.as_settings()
         self.recovery = Recovery(executor, self.drain)
-        self._acks: set[asyncio.Task[None]] = set()
+        self.acknowledging = Acknowledging(executor)
 
     async def change(self, call: Call[Reply], app: str, room: str, *, repeatable: bool = True) -> Reply:
         await self.recovery.enter(app, room, self._executor.scripts[call.script])
         return await self._run(call, app, room, repeatable)
+
+    async def change_read(self, call: Call[MarkedRead], app: str, room: str, user: str) -> MarkedRead:
+        await self.recovery.enter(app, room, self._executor.scripts[call.script])
+        change, applied = await self._carry_out(call, app, room)
+        for update, one in zip(change.updates, applied, strict=True):
+            if update.member == user and one.badge is not None:
+                return replace(change.reply, badge=one.badge)
+        return change.reply
 
     async def change_each(self, app: str, changes: Sequence[tuple[str, Call[Reply]]]) -> list[Reply | ReadStateError]:
         return await gather_outcomes(self.change(call, app, room) for room, call in changes)
@@ -61,21 +71,24 @@ class SplitPlan:
         self.recovery.start()
 
     async def idle(self) -> None:
-        while self._acks:
-            await asyncio.gather(*self._acks, return_exceptions=True)
+        await self.acknowledging.idle()
 
     async def close(self) -> None:
         await self.recovery.close()
         await self.idle()
 
     async def _run(self, call: Call[Reply], app: str, room: str, repeatable: bool = True) -> Reply:
+        return (await self._carry_out(call, app, room, repeatable))[0].reply
+
+    async def _carry_out(
+        self, call: Call[Reply], app: str, room: str, repeatable: bool = True
+    ) -> "tuple[_Change[Reply], list[lua.Applied]]":
+        """Run a room's script and push its updates. Returns what each of them ended in, too."""
         key = Keys.room(app, room)
         change = await self._executor.call(as_change(call), key, repeatable=repeatable)
         for revision, event in change.events:
             await self._hand_over(app, key, revision, event)
-        if change.updates:
-            await self._push(app, room, change)
-        return change.reply
+        return change, await self._push(app, room, change) if change.updates else []
 
     async def _hand_over(self, app: str, key: str, revision: bytes, event: bytes) -> None:
         """Move an event from its room to the deliverers. After a failure recovery tries again."""
@@ -84,41 +97,31 @@ class SplitPlan:
             await self._executor.command("XADD", stream, "*", app, event, key=stream)
             await self._executor.command("HDEL", key + OfRoom.PENDING_EVENTS, revision, key=key)
 
-    async def _push(self, app: str, room: str, change: "_Change[Any]") -> None:
-        members = [update.member for update in change.updates]
-        try:
-            applied = await asyncio.gather(
-                *(
-                    self._executor.call(
-                        lua.apply(
-                            room=room,
-                            revision=change.revision,
-                            created_revision=change.created_revision,
-                            tags=change.tags,
-                            cursor=update.cursor,
-                            unread=update.unread,
-                            state=update.state,
-                        ),
-                        Keys.user(app, update.member),
-                    )
-                    for update in change.updates
-                )
+    async def _push(self, app: str, room: str, change: "_Change[Any]") -> list[lua.Applied]:
+        calls = [
+            (
+                Keys.user(app, update.member),
+                lua.apply(
+                    room=room,
+                    revision=change.revision,
+                    created_revision=change.created_revision,
+                    tags=change.tags,
+                    cursor=update.cursor,
+                    unread=update.unread,
+                    state=update.state,
+                ),
             )
+            for update in change.updates
+        ]
+        try:
+            applied = all_or_raise(await self._executor.call_each(calls))
         except Unavailable as error:
             raise UnknownOutcome(f"the room has changed, and not everybody could be told yet: {error}") from error
-        # The acknowledgement may lag behind: an update that is pushed twice changes nothing the
-        # second time.
-        ack = asyncio.create_task(self._ack(Keys.room(app, room), change.revision, members))
-        self._acks.add(ack)
-        ack.add_done_callback(self._acks.discard)
-        for member, ahead in zip(members, applied, strict=True):
-            if ahead:
-                await self.reconcile(app, room, member)
-
-    async def _ack(self, key: str, revision: int, members: Sequence[str]) -> None:
-        # A failure leaves the members pending, and recovery pushes to them again.
-        with contextlib.suppress(Fault):
-            await self._executor.call(lua.ack(revision=revision, members=members), key)
+        self.acknowledging.add(Keys.room(app, room), change.revision, [update.member for update in change.updates])
+        for update, one in zip(change.updates, applied, strict=True):
+            if one.ahead:
+                await self.reconcile(app, room, update.member)
+        return applied
 
 
 class _Update(NamedTuple):

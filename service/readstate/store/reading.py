@@ -46,8 +46,10 @@ class RedisReading(Operations):
             settings=self._settings,
             with_badge=with_badge,
         )
-        reply = await self._change(call, app, room)
-        return await self._with_badge(app, user, reply, derived) if with_badge else reply
+        if not with_badge:
+            return await self._change(call, app, room)
+        reply = await self._outbox.change_read(call, app, room, user)
+        return reply if reply.badge is not None else await self._with_badge(app, user, reply, derived)
 
     async def mark_read_many(
         self, *, app: str, user: str, items: Sequence[tuple[str, str]], derived: Charge = free
@@ -86,7 +88,7 @@ class RedisReading(Operations):
             settings=self._settings,
             with_badge=with_badge,
         )
-        reply = await self._change(call, app, room)
+        reply = await self._outbox.change_read(call, app, room, user)
         if not reply.message:
             return None
         return await self._with_badge(app, user, reply) if with_badge else reply

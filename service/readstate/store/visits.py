@@ -43,12 +43,12 @@ class Visits(Operations):
         applied = all_or_raise(
             await self._executor.call_each([(key, _update(room, one)) for room, one in visited.items()])
         )
-        for room, ahead in zip(visited, applied, strict=True):
-            if ahead:
+        for room, one in zip(visited, applied, strict=True):
+            if one.ahead:
                 await self._outbox.reconcile(app, room, user)
 
 
-def _update(room: str, visited: Visited) -> Call[int]:
+def _update(room: str, visited: Visited) -> Call[lua.Applied]:
     return lua.apply(
         room=room,
         revision=visited.revision,

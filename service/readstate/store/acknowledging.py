@@ -1,0 +1,63 @@
+"""What was pushed is struck out of the rooms' lists of pending updates, in the background.
+
+It waits a moment, so that much goes out together with other calls: one batch is under way at a
+time. A failure, or a crash meanwhile, leaves the members pending, and recovery pushes to them
+again, which changes nothing the second time.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+
+from readstate.store import lua
+from readstate.store.executor import Executor
+from readstate.store.replies import ScriptFailed
+from readstate.store.script_calls import Call
+
+logger = logging.getLogger(__name__)
+
+PAUSE_S = 0.02  # before a batch
+_MOST = 10_000  # that wait, while nodes are away
+
+
+class Acknowledging:
+    """See the module."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self._waiting: list[tuple[str, Call[int]]] = []
+        self._task: asyncio.Task[None] | None = None
+        self._hurry = asyncio.Event()
+        self.pause_s = PAUSE_S
+
+    def add(self, key: str, revision: int, members: Sequence[str]) -> None:
+        """These members' updates of a room as of `revision` were pushed."""
+        if len(self._waiting) < _MOST:
+            self._waiting.append((key, lua.ack(revision=revision, members=members)))
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._strike_out())
+
+    async def idle(self) -> None:
+        """Wait until nothing waits."""
+        self._hurry.set()
+        while self._task is not None and not self._task.done():
+            await asyncio.wait({self._task})
+        self._hurry.clear()
+
+    def stop(self) -> None:
+        """Leave what waits to recovery, as a crash does."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _strike_out(self) -> None:
+        while self._waiting:
+            if self.pause_s:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self.pause_s):
+                        await self._hurry.wait()
+            batch, self._waiting = self._waiting, []
+            try:
+                await self._executor.call_each(batch)
+            except ScriptFailed:
+                logger.exception("updates that were pushed stay pending")
