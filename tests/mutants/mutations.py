@@ -368,7 +368,7 @@ MUTATIONS = [
     Mutation("lib/user.lua", 'key .. NEWS, "GT", ', "key .. NEWS, "),
     Mutation("lib/user.lua", "    if news == 0 then\n", "    if false then\n"),
     Mutation("lib/user.lua", "pack_sums(version, total, 1, derived)", "pack_sums(version + 1, total, 1, derived)"),
-    Mutation("apply.lua", "    note_news(key, update, cursor)\n    return 0\n", "    return 0\n"),
+    Mutation("apply.lua", "    note_news(key, update, cursor)\n", ""),
     Mutation("lib/plan_atomic.lua", "        note_news(key, pushed_update, cursor)\n", ""),
     Mutation("copies.lua", 'redis.call("ZSCORE", key .. NEWS, room) and 1 or 0', "0"),
     Mutation("rooms.lua", "(state == DERIVED or news[room])", "state == DERIVED"),

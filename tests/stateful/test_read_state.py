@@ -11,6 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from readstate.store.connect import connect
 from readstate.store.executor import Executor
 from tests.support.machine import Bench, ReadStateMachine
+from tests.support.moving import disturbances
 from tests.support.servers import Cluster, Server
 
 
@@ -30,8 +31,8 @@ def test_one_server_equals_the_model(server: Server, lua_dir: Path | None, count
 
 @pytest.mark.timeout(3600)
 def test_a_cluster_equals_the_model(cluster: Cluster, lua_dir: Path | None, counts: settings) -> None:
-    """The split plan, restarts of a node included."""
-    run_programs(cluster, lua_dir, counts, cluster.restart_one, restart_odds=80)
+    """The split plan, restarts of a node and moves of slots included."""
+    run_programs(cluster, lua_dir, counts, disturbances(cluster), restart_odds=80)
 
 
 def run_programs(

@@ -3,8 +3,9 @@ time.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import cycle
 
 import redis
 from redis.crc import key_slot
@@ -56,6 +57,7 @@ class Move:
         name = id_of(self.target)
         for node in (self.target, self.source, *self._cluster.nodes):
             _run(node, "CLUSTER SETSLOT", self.slot, "NODE", name)
+        self._cluster.moved[self.slot] = self._cluster.nodes.index(self.target)
 
     def give_up(self) -> None:
         """The source says that the slot is the target's, which does not know it yet."""
@@ -65,6 +67,26 @@ class Move:
         """Nothing has moved, and nothing will."""
         for node in (self.target, self.source):
             _run(node, "CLUSTER SETSLOT", self.slot, "STABLE")
+
+
+def disturbances(cluster: Cluster) -> Callable[[], None]:
+    """What restarts a node when it is called, and the next time moves some slots."""
+    moves = cycle([False, True])
+
+    def disturb() -> None:
+        if not next(moves):
+            cluster.restart_one()
+            return
+        for node in cluster.nodes:
+            with node.client() as client:
+                keys = {client.randomkey() for _ in range(5)} - {None}
+            for slot in {slot_of(key.decode()) for key in keys}:
+                move = Move(cluster, slot)
+                move.begin()
+                move.move_all(at_once=3)
+                move.finish()
+
+    return disturb
 
 
 @contextmanager

@@ -187,6 +187,7 @@ class Cluster:
             Server(directory / f"node-{number}", clustered=True, host=host, binary=binary) for number in range(3)
         ]
         self._next = 0
+        self.moved: dict[int, int] = {}  # slot -> number of the node to which it has moved
 
     @property
     def url(self) -> str:
@@ -209,8 +210,10 @@ class Cluster:
         wait_until_now(self._is_whole, "the restarted node to be taken back", timeout_s=60)
 
     def term_of(self, key: str) -> int:
-        """As of one server."""
-        return self.nodes[key_slot(key.encode()) // self._share].term_of(key)
+        """As of one server; different for each."""
+        slot = key_slot(key.encode())
+        number = self.moved.get(slot, slot // self._share)
+        return 1000 * number + self.nodes[number].term_of(key)
 
     def keys(self) -> set[bytes]:
         return set().union(*(node.keys() for node in self.nodes))
