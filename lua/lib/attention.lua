@@ -19,19 +19,28 @@ local function admit(room, member, settings)
     return true
 end
 
+local LONGER = 4 -- times
+
 -- A member who was told before ordinal `told_until` pays attention. Returns the ordinal before
--- which they are told now: the same when too many are told already.
+-- which they are told now: the same when too many are told already. Who comes back before another
+-- post than the one that ended their attention is told for longer: a visit for every few posts
+-- would cost more.
 local function attend(room, member, told_until, settings)
-    if room.large and room.ordinal >= told_until and not admit(room, member, settings) then
+    local ordinal, posts = room.ordinal, take_apart(settings).posts
+    if ordinal < told_until then
+        return math.max(ordinal + posts, math.min(told_until, ordinal + LONGER * posts))
+    elseif room.large and not admit(room, member, settings) then
         return told_until
     end
-    return room.ordinal + take_apart(settings).posts
+    return ordinal + (ordinal == told_until and LONGER * posts or posts)
 end
 
--- The head and the records of those who may be attentive: { field, value, ... }.
+-- The head and the records of those who may be attentive: { field, value, ... }; and of a large
+-- room the size of ATTENTIVE. When most members are in it, walking all is cheaper.
 local function candidates(room)
-    if not room.large then
-        return redis.call("HGETALL", room.key)
+    local size = room.large and redis.call("SCARD", room.key .. ATTENTIVE)
+    if not size or size * 2 > room.member_count then
+        return redis.call("HGETALL", room.key), size
     end
     local names, flat = redis.call("SMEMBERS", room.key .. ATTENTIVE), {}
     for first = 1, #names, 1000 do
@@ -40,7 +49,7 @@ local function candidates(room)
             flat[#flat + 1], flat[#flat + 2] = names[first + i - 1], record
         end
     end
-    return flat
+    return flat, size
 end
 
 -- How many members are told of what happens at the head.

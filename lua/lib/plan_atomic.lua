@@ -2,7 +2,7 @@
 --@include lib/reach
 --@include lib/user
 --@include lib/members
---@include lib/visiting
+--@include lib/visits
 
 -- The room's update, made for the first member to whom it is pushed; for the last one their total,
 -- number of derived rooms, and whether there are rooms with news.
@@ -37,83 +37,12 @@ local function finish(_, reply)
     return reply
 end
 
--- So many visits one script makes, and so much work they may be: 20 ms on a usual machine. A visit
--- is 8 and one for each tag; 48 and two for each tag, old and new, when the copy's tags change.
-local NEWS_AT_ONCE = 512 -- rooms
-local DERIVED_AT_ONCE = 256 -- rooms
-local WORK_AT_ONCE = 8192
-
--- Visit one room, and bring the copy up to date unless it was and stays derived. `still` as in
--- apply. Returns the room, unread and state, how much work it was, and what apply returns first.
-local function visit_room(key, user, id, settings, was_derived, still)
-    local room, cursor, unread, state = visit(room_key(id), user, settings)
-    if was_derived and state == DERIVED then
-        return room, unread, state, 8
-    end
-    local update = make_update(id, room.revision, room.created_revision, room.tags)
-    local counted = state == DERIVED and 0 or unread
-    local total, derived, news, _, now, old_tags = apply(key, update, cursor, counted, state, still)
-    local tags = count_tags(room.tags)
-    local work = old_tags and 48 + 2 * (tags + count_tags(old_tags)) or 8 + tags
-    return room, unread, now, work, total, derived, news
-end
-
--- Visit the rooms with news, the oldest first, as many as one script may. Returns those that stay,
--- how much work it was, and the user's total and number of derived rooms.
-local function visit_news(key, user, settings)
-    local rooms, work, visited = redis.call("ZRANGE", key .. NEWS, 0, NEWS_AT_ONCE), 0, 0
-    local total, derived, news
-    while visited < #rooms and visited < NEWS_AT_ONCE and work < WORK_AT_ONCE do
-        visited = visited + 1
-        local _, more
-        _, _, _, more, total, derived, news =
-            visit_room(key, user, rooms[visited], settings, false, visited == #rooms and 0 or 1)
-        work = work + more
-    end
-    if visited < #rooms then
-        redis.call("ZREMRANGEBYRANK", key .. NEWS, 0, visited - 1)
-    else
-        redis.call("UNLINK", key .. NEWS)
-        if news ~= 0 then
-            local version, _
-            version, total, _, derived = load_sums(key)
-            redis.call("HSET", key, SUMS, pack_sums(version, total, 0, derived))
-        end
-    end
-    return { unpack(rooms, visited + 1) }, work, total, derived
-end
-
--- Visit the rooms with news and then the derived rooms of a user, as many as one script may.
--- Returns unread and tag set of active rooms that stay derived, { {unread, tags}, ... }; the rooms
--- with news, and the derived rooms, that the caller must visit; and the user's total, if known.
-local function visit_rooms(key, user, settings, with_news, derived)
-    local found, news, elsewhere, work, total = {}, {}, {}, 0, nil
-    if with_news == 1 then
-        news, work, total, derived = visit_news(key, user, settings)
-    end
-    if derived == 0 then
-        return found, news, elsewhere, total
-    end
-    for i, id in ipairs(redis.call("SMEMBERS", key .. DERIVED_ROOMS)) do
-        if i > DERIVED_AT_ONCE or work >= WORK_AT_ONCE then
-            elsewhere[#elsewhere + 1] = id
-        else
-            local room, unread, state, more = visit_room(key, user, id, settings, true)
-            work = work + more
-            if state == DERIVED and room.active then
-                found[#found + 1] = { unread, room.tags }
-            end
-        end
-    end
-    return found, news, elsewhere
-end
-
 -- The badge of the last member to whom an update was pushed; false when there was none, when
 -- derived rooms must be asked for the rest, or when there is too much news for one script.
 local function pushed_badge(user, settings)
     if pushed_derived == 0 and pushed_news == 1 then
-        local left, _, total, derived = visit_news(user_key(user), user, settings)
-        return #left == 0 and derived == 0 and total
+        local _, left, _, total = visit_rooms(user_key(user), user, settings, 1, 0)
+        return #left == 0 and total or false
     end
     return pushed_derived == 0 and pushed_total
 end

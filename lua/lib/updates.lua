@@ -34,7 +34,8 @@ end
 -- how many they are, of each.
 local function push_post(room, renewed)
     local state = copy_state(room, room.ordinal + 1)
-    local flat, told, ended, gone = candidates(room), 0, 0, {}
+    local flat, size = candidates(room)
+    local told, ended, inattentive = 0, {}, {}
     for i = 1, #flat, 2 do
         local member, record = flat[i], flat[i + 1]
         if member ~= HEAD and record then
@@ -44,18 +45,19 @@ local function push_post(room, renewed)
                 local unread = state == DERIVED and 0 or unread_after(room, ordinal)
                 push_update(room, member, cursor, unread, state, member ~= renewed)
             else
-                gone[#gone + 1] = member
+                inattentive[#inattentive + 1] = member
                 if room.ordinal == told_until then
-                    ended = ended + 1
+                    ended[#ended + 1] = member
                     push_update(room, member, cursor, 0, NEWS_ONLY, true)
                 end
             end
         end
     end
-    if room.large then
-        call_in_batches("SREM", room.key .. ATTENTIVE, gone)
+    if size then
+        -- Seldom are there others in ATTENTIVE: those of a room that was derived.
+        call_in_batches("SREM", room.key .. ATTENTIVE, told + #ended < size and inattentive or ended)
     end
-    return told, ended
+    return told, #ended
 end
 
 -- Update these users with what the room now says of them, members or not.

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from readstate.domain.rooms import Status
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore, redis_store
@@ -59,6 +58,34 @@ async def test_asking_after_any_number_of_posts_is_exact(executor: Executor, app
         total += posts
         assert await store.badges.badge(app=app, user="ann", tags=["a"]) == total
         assert await with_news(executor, app) == []
+    await is_sound(store, app)
+
+
+@pytest.mark.parametrize(("late", "told"), [(0, 8), (1, 2)])
+async def test_who_comes_back_at_once_is_told_for_longer(executor: Executor, app: str, late: int, told: int) -> None:
+    """Before another post than the one that ended their attention. No read makes that shorter, but
+    a setting does.
+    """
+    store, less = (redis_store(executor, attention_posts=posts) for posts in (2, 1))
+    await a_room(store, app)
+    for _ in range(2 + late):
+        await posted(store, app)
+    await store.badges.badge(app=app, user="ann", tags=[])
+    newest = await posted(store, app)
+    assert await with_news(executor, app) == []
+    await store.reading.mark_read(app=app, room="r", user="ann", message=newest.message)
+    ahead = max(told - 1, 2)
+    for _ in range(ahead - 1):
+        await posted(store, app)
+        assert await with_news(executor, app) == []
+    newest = await posted(store, app)
+    assert await with_news(executor, app) == [b"r"]
+    await store.badges.badge(app=app, user="ann", tags=[])
+    await less.reading.mark_read(app=app, room="r", user="ann", message=newest.message)
+    for number in range(4):
+        assert await with_news(executor, app) == [], number
+        await posted(store, app)
+    assert await with_news(executor, app) == [b"r"]
     await is_sound(store, app)
 
 
@@ -154,121 +181,6 @@ async def test_a_number_of_posts_that_was_set_otherwise_counts_from_the_next_tim
     await is_sound(one, app)
     await posted(one, app)
     assert (await four.audit._copies(app, "ann", ("r",)))["r"].unread == total + 1, "four posts are told"
-
-
-async def freeze_and_thaw(store: RedisStore, app: str) -> None:
-    await store.rooms.set_status(app=app, room="r", status=Status.FROZEN)
-    await store.rooms.set_status(app=app, room="r", status=Status.ACTIVE)
-
-
-async def recall(store: RedisStore, app: str) -> None:
-    await store.messages.recall_message(app=app, room="r", message="r-4", body="{}")
-
-
-# What happens in the room while ann has it on her list; and her badge over tag a, over tag b, and
-# over all, when she asks. Of these changes she is told nothing.
-UNTOLD: dict[str, tuple[Callable[[RedisStore, str], Awaitable[Any]], tuple[int, int, int]]] = {
-    "nothing": (lambda store, app: store.outbox.idle(), (5, 0, 5)),
-    "a deleted message": (
-        lambda store, app: store.messages.delete_message(app=app, room="r", message="r-0"),
-        (4, 0, 4),
-    ),
-    "a recalled message": (recall, (4, 0, 4)),
-    "deleted messages": (
-        lambda store, app: store.messages.delete_messages(app=app, room="r", before="r-3"),
-        (2, 0, 2),
-    ),
-    "an emptied room": (lambda store, app: store.messages.delete_messages(app=app, room="r"), (0, 0, 0)),
-    "other tags": (lambda store, app: store.rooms.set_tags(app=app, room="r", tags=["b"]), (0, 5, 5)),
-    "freezing": (lambda store, app: store.rooms.set_status(app=app, room="r", status=Status.FROZEN), (0, 0, 0)),
-    "freezing and thawing": (freeze_and_thaw, (5, 0, 5)),
-    "a silent message": (lambda store, app: posted(store, app, countable=False), (5, 0, 5)),
-}
-
-
-@pytest.mark.parametrize("what", UNTOLD)
-async def test_what_happens_while_the_room_is_on_the_list_is_found_by_asking(
-    store: RedisStore, app: str, what: str
-) -> None:
-    """Nothing of the user's side changes before."""
-    await asleep(store, app, "r", tags=["a"])
-    side = await side_of(store, app)
-    happen, expected = UNTOLD[what]
-    await happen(store, app)
-    assert await side_of(store, app) == side
-    found = [await store.badges.badge(app=app, user="ann", tags=tags) for tags in (["a"], ["b"], [])]
-    assert tuple(found) == expected
-    await is_sound(store, app)
-
-
-async def leave(store: RedisStore, app: str) -> None:
-    await store.rooms.remove_members(app=app, room="r", members=["ann"])
-
-
-async def leave_and_come_back(store: RedisStore, app: str) -> None:
-    await leave(store, app)
-    await store.rooms.add_members(app=app, room="r", members=["ann"])
-    await posted(store, app)
-
-
-async def delete_and_make_anew(store: RedisStore, app: str) -> None:
-    await store.rooms.delete_room(app=app, room="r")
-    await a_room(store, app, tags=["b"])
-    await posted(store, app)
-
-
-async def take_over(store: RedisStore, app: str, *members: str) -> None:
-    await store.rooms.create_room(app=app, room="r", tags=["b"], profile={}, members=members)
-
-
-# The same of what she is told at once.
-TOLD: dict[str, tuple[Callable[[RedisStore, str], Awaitable[Any]], tuple[int, int, int]]] = {
-    "leaving": (leave, (0, 0, 0)),
-    "leaving and coming back": (leave_and_come_back, (1, 0, 1)),
-    "deleting the room": (lambda store, app: store.rooms.delete_room(app=app, room="r"), (0, 0, 0)),
-    "deleting the room and making it anew": (delete_and_make_anew, (0, 1, 1)),
-    "a count set by hand": (
-        lambda store, app: store.reading.set_unread(app=app, room="r", user="ann", count=2),
-        (2, 0, 2),
-    ),
-    "marking as unread": (lambda store, app: store.reading.mark_unread(app=app, room="r", user="ann"), (5, 0, 5)),
-    "reading": (lambda store, app: read_in(store, app, "r"), (0, 0, 0)),
-    "posting": (lambda store, app: posted(store, app, sender="ann"), (0, 0, 0)),
-    "a takeover without her": (lambda store, app: take_over(store, app, "bob", "zoe"), (0, 0, 0)),
-}
-
-
-@pytest.mark.parametrize("what", TOLD)
-async def test_what_concerns_the_user_takes_the_room_off_the_list(
-    store: RedisStore, executor: Executor, app: str, what: str
-) -> None:
-    """Their side is up to date by that alone."""
-    await asleep(store, app, "r", tags=["a"], members=["bob"], posts=0)
-    await store.rooms.delete_room(app=app, room="r")
-    await store.rooms.create_room(
-        app=app, room="r", tags=["a"], profile={}, members=["ann", "bob"], by_client="takeover" in what
-    )
-    for number in range(5):
-        await posted(store, app, message=f"r-{number}", sender="bob")
-    assert await with_news(executor, app) == [b"r"]
-    happen, expected = TOLD[what]
-    await happen(store, app)
-    await store.outbox.idle()
-    assert await with_news(executor, app) == []
-    await is_sound(store, app)
-    found = [await store.badges.badge(app=app, user="ann", tags=tags) for tags in (["a"], ["b"], [])]
-    assert tuple(found) == expected
-
-
-async def test_a_takeover_is_found_by_asking(store: RedisStore, app: str) -> None:
-    """By a member who stays."""
-    await store.rooms.create_room(app=app, room="r", tags=["a"], profile={}, members=["ann", "bob"], by_client=True)
-    for _ in range(5):
-        await posted(store, app)
-    await take_over(store, app, "ann", "zoe")
-    found = [await store.badges.badge(app=app, user="ann", tags=tags) for tags in (["a"], ["b"], [])]
-    assert found == [0, 5, 5]
-    await is_sound(store, app, "ann", "bob", "zoe")
 
 
 async def test_a_read_with_its_badge_is_one_call_on_one_server(

@@ -131,4 +131,4 @@ async def test_a_large_room_admits_as_many_as_may_be_told_and_one(
     await executor.command("SREM", key + ":a", "dan", key=key)
     assert (await visited(run, app, "dan", limit=limit))[5] == state
     assert bool(await executor.command("SISMEMBER", key + ":a", "dan", key=key)) == (state == State.ACTIVE)
-    assert await told_until(executor, app, "dan") == (2 if state == State.ACTIVE else 0)
+    assert await told_until(executor, app, "dan") == (8 if state == State.ACTIVE else 0)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from readstate.domain.rooms import Status
 from tests.support.model_room import ModelRoom
 
+LONGER = 4  # times
 CELLS_FOR_EACH = 8  # members x (2 + tags) that may be told, for each member of the fan-out limit
 
 
@@ -46,9 +47,17 @@ class Attention:
         return "active" if room.status is Status.ACTIVE else "frozen"
 
     def attend(self, room: ModelRoom, member: str, bounds: Bounds) -> None:
-        """A member pays attention; of a large room only while it has not too many who do."""
-        if not self.large or self.is_attentive(room, member) or self._admit(room, member, bounds):
-            self.told_until[member] = room.ordinal + bounds.attention
+        """A member pays attention; of a large room only while it has not too many who do.
+
+        Who comes back before another post than the one that ended their attention pays it for
+        longer.
+        """
+        told_until = self.told_until[member]
+        shorter, longer = room.ordinal + bounds.attention, room.ordinal + LONGER * bounds.attention
+        if self.is_attentive(room, member):
+            self.told_until[member] = max(shorter, min(told_until, longer))
+        elif not self.large or self._admit(room, member, bounds):
+            self.told_until[member] = longer if told_until == room.ordinal else shorter
 
     def join(self, room: ModelRoom, members: Iterable[str], bounds: Bounds) -> None:
         for member in members:
