@@ -20,7 +20,7 @@ local asked = { term = 0, revision = 0 } -- kept
 -- The number of this server's term, which follows from its replication id. `revision`: a new one.
 local function present_term(revision)
     if math.abs(revision - asked.revision) > TERM_LOOKED_AT_US then
-        local id = string.match(redis.call("INFO", "replication"), "master_replid:(%x+)")
+        local id = string.match(redis.call("INFO", "replication"), "master_replid:(%x+)") or "0"
         asked = { term = tonumber(string.sub(id, 1, 8), 16) % TERMS + 1, revision = revision }
     end
     return asked.term

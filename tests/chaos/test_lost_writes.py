@@ -6,10 +6,15 @@ The replica of the first node is cut off, then that node is told more and dies.
 
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 
 from readstate import metrics
+from readstate.errors import Unavailable
+from readstate.store.failovers import Failovers
 from readstate.store.keys import Keys
+from readstate.store.lua import CopyReply
+from readstate.store.plan_atomic import AtomicPlan
 from tests.support.calls import post_alone
 from tests.support.failover import APP, LosingPair, losing_pair, names
 from tests.support.rooms import a_room, posted, unread_of
@@ -106,3 +111,25 @@ async def test_the_next_post_does_not_take_the_place_of_a_lost_one(pair: LosingP
     assert count.read == 0
     await pair.failovers.reconcile()
     await pair.agree([room], [reader, other])
+
+
+async def test_a_walk_that_was_broken_off_is_begun_again_at_once(pair: LosingPair) -> None:
+    """Its worker could not reach a node, and keeps nobody else from it."""
+    rooms, users = names(True, "room", 1), names(False, "user", 2)
+    await a_room(pair.store, APP, rooms[0], members=users)
+    await posted(pair.store, APP, rooms[0])
+    await pair.cut_off()
+    await posted(pair.store, APP, rooms[0])
+    await pair.fail_over()
+    pair.failovers._outbox = Refusing(pair.executor)
+    with pytest.raises(Unavailable):
+        await pair.failovers.reconcile()
+    await Failovers(pair.executor, pair.store.outbox).reconcile()
+    await pair.agree(rooms, users)
+
+
+class Refusing(AtomicPlan):
+    """An outbox that reaches no room."""
+
+    async def reconcile(self, app: str, room: str, user: str, copy: CopyReply | None = None) -> bool:
+        raise Unavailable("the node is away")

@@ -31,10 +31,10 @@ def server() -> Iterator[Server]:
 
 
 @pytest_asyncio.fixture
-async def executor(server: Server) -> AsyncIterator[Executor]:
+async def executor(server: Server, lua_dir: Path | None) -> AsyncIterator[Executor]:
     with server.client() as client:
         client.flushall()
-    executor = await connect(server.url)
+    executor = await connect(server.url, lua=lua_dir)
     yield executor
     await executor.close()
 

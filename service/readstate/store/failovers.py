@@ -11,9 +11,11 @@ more (recovery.py).
 """
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import time
+from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -27,7 +29,7 @@ from readstate.store.noted_layout import Ranges
 from readstate.store.outbox import Outbox
 
 LOOK_EVERY_S = 2.0
-LEASE_MS = 30_000  # of the worker that makes all agree
+LEASE_MS = 10_000  # of the worker that makes all agree
 REST = 1.0  # for so many times as long as a batch took the store is left alone
 PENDING_EVERY_S = 300  # forgotten pending updates are looked for
 PENDING_REST = 4.0
@@ -54,6 +56,7 @@ class Failovers:
     def __init__(self, executor: Executor, outbox: Outbox) -> None:
         self._executor = executor
         self._outbox = outbox
+        self._token = secrets.token_hex(8)
         self._renew_at_s = 0.0
 
     async def keep_reconciling(self) -> None:
@@ -84,6 +87,13 @@ class Failovers:
                 changed.remove(node)
         if not changed or not await self._take_lease():
             return
+        try:
+            await self._walk(changed)
+        finally:
+            with contextlib.suppress(Fault):
+                await self._release()
+
+    async def _walk(self, changed: Sequence[_Node]) -> None:
         names = ", ".join(node.address for node in changed)
         logger.warning("another primary serves at %s than before: rooms and copies are being compared", names)
         metrics.FAILOVERS.inc(len(changed))
@@ -94,7 +104,6 @@ class Failovers:
         await walk.run()
         for node in changed:
             await self._note(node)
-        await self._executor.command("DEL", Keys.reconciling, key=Keys.reconciling)
         logger.warning(
             "compared rooms and copies at %s: %d of %d copies were wrong and are right now, after %.1f s",
             *(names, walk.wrong, walk.compared, time.monotonic() - began_s),
@@ -135,7 +144,12 @@ class Failovers:
     async def _take_lease(self) -> bool:
         key = Keys.reconciling
         self._renew_at_s = time.monotonic() + LEASE_MS / 4000
-        return await self._executor.command("SET", key, secrets.token_hex(8), "NX", "PX", LEASE_MS, key=key) is not None
+        return await self._executor.command("SET", key, self._token, "NX", "PX", LEASE_MS, key=key) is not None
+
+    async def _release(self) -> None:
+        key = Keys.reconciling
+        if await self._executor.command("GET", key, key=key) == self._token.encode():
+            await self._executor.command("DEL", key, key=key)
 
     async def _rest(self, began_s: float) -> None:
         """After a batch that began then."""
