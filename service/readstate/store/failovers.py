@@ -96,7 +96,6 @@ class Failovers:
     async def _walk(self, changed: Sequence[_Node]) -> None:
         names = ", ".join(node.address for node in changed)
         logger.warning("another primary serves at %s than before: rooms and copies are being compared", names)
-        metrics.FAILOVERS.inc(len(changed))
         began_s = time.monotonic()
         walk = FailoverWalk(
             self._executor, self._outbox, [pair for node in changed for pair in node.ranges], self._rest
@@ -104,6 +103,7 @@ class Failovers:
         await walk.run()
         for node in changed:
             await self._note(node)
+        metrics.FAILOVERS.inc(len(changed))
         logger.warning(
             "compared rooms and copies at %s: %d of %d copies were wrong and are right now, after %.1f s",
             *(names, walk.wrong, walk.compared, time.monotonic() - began_s),
