@@ -179,18 +179,14 @@ class RedisAudit:
         self.compared.values += len(compared)
         wrong = [one for one in compared if one[1] != one[2]]
         if wrong and repair:
-            await self._tell(
-                app, user, room, may_know_more=before.revision > snapshot.revision or before.cursor > member.cursor
-            )
+            await self._tell(app, user, room, before, snapshot)
         return [Drift(app, user, room, *difference) for difference in wrong]
 
-    async def _tell(self, app: str, user: str, room: str, *, may_know_more: bool) -> None:
-        """Have the room tell a copy anew, and then recompute the counters from the copies.
-
-        `may_know_more`: the copy, of what a failover has lost in the room.
-        """
+    async def _tell(self, app: str, user: str, room: str, copy: CopyReply, snapshot: Snapshot) -> None:
+        """Have the room tell a copy anew, and then recompute the counters from the copies."""
         await self._side(app, user, repair=True)
-        if may_know_more:
+        if copy.revision > snapshot.revision > 0:
+            # The room may have lost what the copy knows.
             await self._outbox.reconcile(app, room, user)
         await self._side(app, user, repair=True, rooms=[room])
         await self._outbox.change(lua.refresh_members(app=app, at_least=0, users=[user]), app, room)
