@@ -38,6 +38,7 @@ _NOT_SENT = Unavailable("nothing was sent yet")
 _WITHOUT_DEADLINE = frozenset({None, Meaning.OTHER_LAYOUT})
 
 Outcome = Any  # a reply, an error reply, or a Fault
+_UNFINISHED = (ReplyError, Fault)
 
 
 class _Request(Struct, frozen=True):
@@ -92,10 +93,10 @@ class Cluster:
         requests = [self._request(call, key, True) for key, call in calls]
         pending = [self._send(request) for request in requests]
         outcomes = [await sent.outcome() if sent else _NOT_SENT for sent in pending]
-        late = [place for place, outcome in enumerate(outcomes) if isinstance(outcome, ReplyError | Fault)]
-        replies = await gather_outcomes(self._finish(requests[place], outcomes[place], until) for place in late)
-        for place, reply in zip(late, replies, strict=True):
-            outcomes[place] = reply
+        if late := [place for place, outcome in enumerate(outcomes) if isinstance(outcome, _UNFINISHED)]:
+            replies = await gather_outcomes(self._finish(requests[place], outcomes[place], until) for place in late)
+            for place, reply in zip(late, replies, strict=True):
+                outcomes[place] = reply
         return [
             outcome if isinstance(outcome, ReadStateError) else call.read(outcome)
             for (_, call), outcome in zip(calls, outcomes, strict=True)
@@ -158,7 +159,7 @@ class Cluster:
         until = _deadline()
         sent = self._send(request)
         outcome = await sent.outcome() if sent else _NOT_SENT
-        return await self._finish(request, outcome, until) if isinstance(outcome, ReplyError | Fault) else outcome
+        return await self._finish(request, outcome, until) if isinstance(outcome, _UNFINISHED) else outcome
 
     async def _finish(self, request: _Request, outcome: Outcome, until: float) -> Any:
         """The reply in the end, when the first outcome is not the reply."""
@@ -176,7 +177,7 @@ class Cluster:
         """
         loop = asyncio.get_running_loop()
         address, asking, before = self._map.owner(request.slot), False, None
-        while isinstance(outcome, ReplyError | Fault):
+        while isinstance(outcome, _UNFINISHED):
             meaning = _meaning(request, outcome)
             if meaning is Meaning.FAILED or (loop.time() >= until and meaning not in _WITHOUT_DEADLINE):
                 if isinstance(outcome, Fault):
