@@ -233,7 +233,7 @@ def test_it_is_a_sentinel(directory: Path) -> None:
     )
     url = f"redis://127.0.0.1:{port}"
     wait_until_now(lambda: answers_ping(url), "the sentinel to answer")
-    assert refusal(url) == "READSTATE_REDIS_URL names a Sentinel; name the primary that it watches"
+    assert refusal(url) == "READSTATE_REDIS_URL names a Sentinel; write redis+sentinel://HOST:PORT/SERVICE"
     sentinel.kill()
     sentinel.wait()
 

@@ -34,6 +34,8 @@ _NEEDS = {
     "webhook_client_key": ("webhook_client_cert", "is the key of the certificate in"),
 }
 
+SENTINEL = "+sentinel://"
+
 # Scheme, host and port; no port that is the scheme's default. Apps have schemes of their own
 # (capacitor://localhost).
 _ORIGIN = re.compile(
@@ -43,7 +45,10 @@ _ORIGIN = re.compile(
 
 def check_given(settings: Fields) -> None:
     """Raises SettingsError for values that cannot be used, alone or together. Reads no files."""
-    _check_url("redis_url", settings.redis_url, ("redis", "rediss", "unix"))
+    if SENTINEL in (settings.redis_url or ""):
+        _check_sentinels(str(settings.redis_url))
+    else:
+        _check_url("redis_url", settings.redis_url, ("redis", "rediss", "unix"))
     _check_url("webhook_url", settings.webhook_url, ("http", "https"))
     _check_together(settings)
     _check_webhook(settings)
@@ -64,6 +69,15 @@ def _check_url(name: str, value: str | None, schemes: tuple[str, ...]) -> None:
         raise SettingsError(f"{variable} must begin with {expected}")
     if not reachable:
         raise SettingsError(f"{variable} names no {'path' if url.scheme == 'unix' else 'host'} after {url.scheme}://")
+
+
+def _check_sentinels(value: str) -> None:
+    parts = urlsplit(value)
+    addresses = parts.netloc.rpartition("@")[2].split(",")
+    if parts.scheme not in ("redis+sentinel", "rediss+sentinel") or not parts.path.strip("/") or not all(addresses):
+        raise SettingsError(f"{PREFIX}REDIS_URL must be as in redis+sentinel://host:26379,host:26379/service")
+    for address in addresses:
+        _check_url("redis_url", f"redis://{address}", ("redis",))
 
 
 def _check_proxies(proxies: Iterable[str]) -> None:

@@ -11,6 +11,7 @@ from readstate.store.functions import load_functions
 from readstate.store.noted_layout import noted_layouts, why_refused
 from readstate.store.replies import reply_or_raise
 from readstate.store.scripts import load_scripts
+from readstate.store.sentinel import service_of
 from readstate.store.server_check import ServerRefused
 from readstate.store.single_server import SingleServer
 
@@ -18,11 +19,13 @@ from readstate.store.single_server import SingleServer
 async def connect(url: str, *, lua: Path | None = None, load: bool = True) -> Executor:
     """Connect to the server or cluster at `url` and, unless `load` is false, load the scripts.
 
-    `url` begins with redis://, rediss:// or unix://. The server says itself which of the two it is.
+    `url` begins with redis://, rediss:// or unix://, or names a service that Sentinels watch
+    (sentinel.py). The server says itself which of the two it is.
     `lua`: the directory of the scripts, if not the usual one. Raises Unavailable when the server
     cannot be reached, and ServerRefused when its data have a later layout.
     """
-    connection = NodeConnection(url)
+    # Sentinels may name another server while this one is silent, as the nodes of a cluster do.
+    connection = NodeConnection(url, has_peers=service_of(url) is not None)
     await connection.open()
     async with contextlib.AsyncExitStack() as opened:
         opened.push_async_callback(connection.close)

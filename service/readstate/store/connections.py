@@ -16,15 +16,20 @@ from readstate.store.confirming import NodeConfirmations
 from readstate.store.pipelined_connection import DEADLINE_S, PipelinedConnection
 from readstate.store.replies import reply_or_raise
 from readstate.store.scripts import Script
+from readstate.store.sentinel import connection_class, service_of
 from readstate.store.slow_scripts import SlowScripts
 
 
 class ConnectionFactory:
-    """Makes redis-py connections without retries, health checks and hidden time-outs."""
+    """Makes redis-py connections without retries, health checks and hidden time-outs.
+
+    Where `url` names a service that Sentinels watch, they go to its primary.
+    """
 
     def __init__(self, url: str) -> None:
+        service = service_of(url)
         self._pool = ConnectionPool.from_url(
-            url,
+            service.url if service else url,
             protocol=2,
             retry=Retry(NoBackoff(), 0),
             health_check_interval=0,
@@ -33,6 +38,8 @@ class ConnectionFactory:
             maint_notifications_config=MaintNotificationsConfig(enabled=False),
             **({} if url.startswith("unix:") else {"socket_keepalive": True}),
         )
+        if service:
+            self._pool.connection_class = connection_class(service)
 
     def __call__(self) -> AbstractConnection:
         connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]

@@ -19,9 +19,7 @@ from readstate.store.server_check import (
     Client,
     ServerRefused,
     check_busy_reply,
-    check_database,
     check_kind,
-    check_options,
     check_persistence,
     check_policy,
     client_of,
@@ -29,6 +27,7 @@ from readstate.store.server_check import (
     primaries_of,
     product,
     remedy,
+    server_url,
 )
 from readstate.store.urls import with_address, without_password
 
@@ -54,8 +53,7 @@ Question = Callable[[Node], Awaitable[str]]
 @asynccontextmanager
 async def primaries(url: str) -> AsyncIterator[list[Node]]:
     """The server at `url`, or every primary of its cluster. Raises ServerRefused."""
-    check_database(url)
-    check_options(url)
+    url = await server_url(url)
     async with AsyncExitStack() as stack:
         first = await _open(stack, url)
         check_kind(first.info)

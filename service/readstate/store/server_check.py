@@ -24,6 +24,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 from readstate.store.keys import SLOTS, Keys
 from readstate.store.replies import refuses_connections, wants_login, word_in
 from readstate.store.scripts import PREFIX
+from readstate.store.sentinel import present_url
 from readstate.store.urls import with_address, without_password
 
 CONNECT_TIMEOUT_S = 5.0
@@ -69,8 +70,7 @@ async def check_server(url: str, *, loading_patience_s: float = LOADING_PATIENCE
 
     Leaves nothing behind. Raises ServerRefused; ServerAway where waiting may help.
     """
-    check_database(url)
-    check_options(url)
+    url = await server_url(url)
     client = client_of(url)
     try:
         info = await info_of(client, without_password(url), loading_patience_s)
@@ -90,6 +90,7 @@ async def has_served(url: str) -> bool:
 
     Raises ServerRefused.
     """
+    url = await server_url(url)
     client = client_of(url)
     try:
         return bool(await client.function_list(f"{PREFIX}*"))
@@ -99,6 +100,20 @@ async def has_served(url: str) -> bool:
         ) from None
     finally:
         await client.aclose()
+
+
+async def server_url(url: str) -> str:
+    """The URL of the server to ask: `url`, or that of the primary which Sentinels name.
+
+    Raises ServerRefused where it cannot be used, ServerAway where no Sentinel names one.
+    """
+    try:
+        url = await present_url(url)
+    except redis.ConnectionError as error:
+        raise ServerAway(f"{error}; start them, or correct READSTATE_REDIS_URL") from None
+    check_database(url)
+    check_options(url)
+    return url
 
 
 def client_of(url: str) -> Client:
@@ -212,7 +227,7 @@ def _tls_remedy(text: str) -> str:
 def check_kind(info: dict[str, Any]) -> None:
     """Refuse what is too old, or no server that keeps data."""
     if "sentinel" in (info.get("redis_mode"), info.get("server_mode")):
-        raise ServerRefused("READSTATE_REDIS_URL names a Sentinel; name the primary that it watches")
+        raise ServerRefused("READSTATE_REDIS_URL names a Sentinel; write redis+sentinel://HOST:PORT/SERVICE")
     version = re.match(r"(\d+)\.(\d+)", str(info.get("redis_version", "")))
     if version is None or (int(version[1]), int(version[2])) < OLDEST:
         raise ServerRefused(
