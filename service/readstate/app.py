@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any
 
 from litestar import HttpMethod, Litestar, Request
@@ -43,6 +43,9 @@ from readstate.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+SLOW_S = 1.0  # a call of which the log tells
+SLOW_AGAIN_S = 1.0  # on one worker
+
 
 def dialects(settings: Settings, services: Callable[[], Services]) -> tuple[Dialect, ...]:
     """The published APIs. The first one answers on every path that no other one owns."""
@@ -72,6 +75,7 @@ class Service:
         self._socket_paths = tuple(dialect.socket_path for dialect in self.dialects if dialect.socket_path)
         self.sockets: dict[str, SocketServer] = {}  # by path
         operating = operating_handlers(self._why_not_ready, self._warnings, self._layout)
+        self._told_of_slow_s = -SLOW_AGAIN_S
         self._http = Litestar(
             route_handlers=[
                 index_handler(_version()),
@@ -153,12 +157,25 @@ class Service:
         self._note_untaken(scope, send)
         operation = operation_of(scope).name
         outcome: str = scope.get("outcome", "ok")  # type: ignore[assignment]
-        metrics.observe("http", operation, outcome, started_s)
+        elapsed_s = metrics.observe("http", operation, outcome, started_s)
         # A refusal is the caller's doing and no failure of the service.
-        level = logging.WARNING if outcome in self._failures else logging.DEBUG
+        level = logging.WARNING if outcome in self._failures or self._is_slow(elapsed_s) else logging.DEBUG
         if logger.isEnabledFor(level):
-            elapsed_ms = round((perf_counter() - started_s) * 1000, 3)
+            elapsed_ms = round(elapsed_s * 1000, 3)
             logger.log(level, "request", extra={"operation": operation, "outcome": outcome, "elapsed_ms": elapsed_ms})
+
+    def _is_slow(self, elapsed_s: float) -> bool:
+        """Whether a call took so long that the log tells of it.
+
+        One in a while: clients who send their bodies slowly could fill the log.
+        """
+        if elapsed_s < SLOW_S:
+            return False
+        now_s = monotonic()
+        if now_s - self._told_of_slow_s < SLOW_AGAIN_S:
+            return False
+        self._told_of_slow_s = now_s
+        return True
 
     async def _serve_durably(self, app: Any, scope: HTTPScope, receive: Receive, send: Send) -> None:
         if self._parts:

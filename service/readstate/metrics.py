@@ -74,14 +74,15 @@ WEBHOOK_LAG = Histogram(
 _children: dict[tuple[str, str, str], Histogram] = {}
 
 
-def observe(surface: str, operation: str, outcome: str, started_s: float) -> None:
-    """Count one request that began at `started_s` (perf_counter)."""
+def observe(surface: str, operation: str, outcome: str, started_s: float) -> float:
+    """Count one request that began at `started_s` (perf_counter). Returns the seconds it took."""
     elapsed_s = perf_counter() - started_s
     key = (surface, operation, outcome)
     child = _children.get(key)
     if child is None:
         child = _children[key] = REQUESTS.labels(*key)
     child.observe(elapsed_s)
+    return elapsed_s
 
 
 def exposition() -> bytes:

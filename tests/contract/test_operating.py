@@ -313,3 +313,21 @@ async def test_a_worker_makes_the_document_before_it_serves(imkit: Imkit, monkey
     monkeypatch.setattr(OpenAPIPlugin, "_build_openapi", lambda _: pytest.fail("made for a caller"))
     monkeypatch.setattr("readstate.dialects.http.openapi.config.described", lambda *_: pytest.fail("made for a caller"))
     assert (await imkit.call("GET", "/schema")).json()["openapi"].startswith("3.1")
+
+
+async def test_slow_calls_are_in_the_log_and_cannot_fill_it(imkit: Imkit, caplog: pytest.LogCaptureFixture) -> None:
+    """Of several in one second, which clients can make at will, one is told of. Others are not."""
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b'{"_id": "ann"'
+        await asyncio.sleep(1.1)
+        yield b"}"
+
+    headers = {"IM-API-KEY": API_KEY, "Content-Type": "application/json"}
+    caplog.set_level(logging.INFO, "readstate.app")
+    calls = [imkit.client.post("/admin/clients", content=slowly(), headers=headers) for _ in range(3)]
+    assert [answer.status_code for answer in await asyncio.gather(*calls)] == [200] * 3
+    await imkit.badge("ann")
+    (line,) = (record.__dict__ for record in caplog.records if record.name == "readstate.app")
+    assert (line["levelname"], line["operation"], line["outcome"]) == ("WARNING", "upsert_user", "ok")
+    assert 1000 < line["elapsed_ms"] < 10_000
