@@ -11,13 +11,15 @@
 --@include lib/audit
 --@include lib/room
 --@include lib/receipts
+--@include lib/text
 
 local room = existing_room(key)
 
 local function are_entries(packed)
     local values = unpack_values(packed)
     for i = 1, #values, 3 do
-        if not (type(values[i]) == "string" and tonumber(values[i + 1]) and tonumber(values[i + 2])) then
+        local member, joined, at = values[i], tonumber(values[i + 1]), tonumber(values[i + 2])
+        if not (type(member) == "string" and is_text(member) and joined and at) then
             return false
         end
     end

@@ -5,7 +5,7 @@
 -- Args       repair flag, ...fields
 --
 -- Reply      { compared int, differences [what bytes, stored bytes, expected bytes] }
--- Cost       commands <= 3 + fields, turns <= 2 + 5 * fields
+-- Cost       commands <= 3 + 2 * fields, turns <= 2 + 5 * fields
 --@include lib/audit
 --@include lib/room
 --@include lib/messages
@@ -40,7 +40,8 @@ local function is_remembered(field)
 end
 
 for _, field in ipairs(room and fields or {}) do
-    compare(of("chunk", field), "there", is_remembered(field) and "there" or "", function()
+    local there = redis.call("HEXISTS", key .. MESSAGE_LOG, field)
+    compare(of("chunk", field), there, is_remembered(field) and there or 0, function()
         redis.call("HDEL", key .. MESSAGE_LOG, field)
     end)
 end

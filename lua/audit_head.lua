@@ -6,17 +6,19 @@
 --
 -- Reply      { compared int, exists flag, differences [what bytes, stored bytes, expected bytes] }
 --            as audit_types; exists: the room is there, and so are its members and messages
--- Cost       commands <= 60 + 3 * messages + buckets, turns <= 100 + 3 * messages + buckets
+-- Cost       commands <= 60 + 3 * messages + buckets, turns <= 100 + 9 * messages + buckets
 --            messages: that the log has and the head does not, and those up to the floor, 1,000 at
 --            most of each
 --@include lib/audit
 --@include lib/audit_heads
+--@include lib/text
 
--- The same tags, each once and in their order.
+-- The tags that can be any, each once and in their order.
 local function canonical_tags(tags)
     local sorted, known = {}, {}
     for tag in each_tag(tags) do
         local at = #sorted + 1
+        known[tag] = known[tag] or not is_text(tag)
         while not known[tag] and at > 1 and sorted[at - 1] > tag do
             sorted[at] = sorted[at - 1]
             at = at - 1

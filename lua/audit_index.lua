@@ -8,7 +8,7 @@
 --            fields: of the log; those that are no buckets are passed over
 --
 -- Reply      { compared int, differences [what bytes, stored bytes, expected bytes] }
--- Cost       commands <= 3 + 2 * fields + messages, turns <= 20 + 10 * fields + 2 * messages
+-- Cost       commands <= 3 + 2 * fields + messages, turns <= 20 + 10 * fields + 9 * messages
 --            messages: in these buckets
 --@include lib/audit
 --@include lib/log_entries

@@ -21,9 +21,9 @@ local function belongs(field)
 end
 
 for _, field in ipairs(room and chunks or {}) do
-    local begins = open_chunk(redis.call("HGET", key .. JOURNALS, field))
-    local is_right = begins and belongs(field)
-    compare(of("journal", field), "there", is_right and "there" or "", function()
+    local chunk = redis.call("HGET", key .. JOURNALS, field)
+    local is_right = not chunk or open_chunk(chunk) and belongs(field)
+    compare(of("journal", field), is_right and "" or DAMAGED_VALUE, "", function()
         redis.call("HDEL", key .. JOURNALS, field)
     end)
 end

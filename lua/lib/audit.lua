@@ -9,6 +9,8 @@ local REPAIR = ARG.repair
 local LOST = "lost"
 local DAMAGED_VALUE = "damaged"
 
+local MOST_STAND_INS = 4096 -- for messages that are missing one behind the other
+
 local compared, differences = 0, {}
 
 -- A number as its digits.

@@ -3,16 +3,25 @@
 --@include lib/audit
 --@include lib/room
 
--- The numbers that are stored in a set between two, and those that must be.
+-- The numbers that are stored in a set between two, and those that must be; `change` makes one be
+-- there or not.
 local function audit_numbers(what, set, low, high, expected, floor, change)
-    local stored = {}
-    for _, name in ipairs(redis.call("ZRANGEBYSCORE", set, string.format("(%.0f", low), high)) do
-        stored[tonumber(name) or name] = true
+    local from = string.format("(%.0f", math.max(low, floor))
+    for _, name in ipairs(redis.call("ZRANGEBYSCORE", set, from, string.format("%.0f", high))) do
+        local number = tonumber(name)
+        if number and expected[number] then
+            compared = compared + 1
+            expected[number] = nil
+        elseif number then -- what is none is found by audit_holes
+            compare(of(what, name), name, "", function()
+                change(false, number)
+            end)
+        end
     end
-    for number = low + 1, high do
-        if (stored[number] or false) ~= (expected[number] and number > floor or false) and number > floor then
-            compare(of(what, number), stored[number] and number or "", expected[number] and number or "", function()
-                change(expected[number], number)
+    for number in pairs(expected) do
+        if number > floor then
+            compare(of(what, number), "", number, function()
+                change(true, number)
             end)
         end
     end

@@ -3,6 +3,7 @@
 --@include lib/audit
 --@include lib/audit_gaps
 --@include lib/log_entries
+--@include lib/text
 --@include lib/room
 
 -- What sets a field of an entry.
@@ -37,7 +38,8 @@ end
 
 local function audit_sender(room, entry)
     local senders = redis.call("HGET", room.key .. MESSAGE_LOG, senders_of(entry.seq))
-    if not pcall(struct.unpack, SENDER_LAYOUT, senders or "", entry.sender_at + 1) then
+    local read, _, sender = pcall(struct.unpack, SENDER_LAYOUT, senders or "", entry.sender_at + 1)
+    if not (read and is_text(sender)) then
         note_difference(of("sender", entry.seq), DAMAGED_VALUE, LOST, function()
             entry.sender_at = place_of_nobody(room, entry.seq)
             put_entry(room, entry)

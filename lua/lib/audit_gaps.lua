@@ -19,7 +19,8 @@ end
 -- known. So many that none of them was counted were left out by a jump that is not noted any more.
 local function fill_gap(walk, below, lost)
     local room, gap = walk.room, walk.gap
-    if lost == 0 and gap - below >= JUMP then
+    local places = gap - below
+    if lost == 0 and places >= JUMP or places > MOST_STAND_INS then
         note_difference("jump up to " .. shown(gap), "", below + 1, function()
             note_jump(room, below + 1, gap)
         end)
@@ -27,7 +28,7 @@ local function fill_gap(walk, below, lost)
     end
     local newest = gap == room.seq and room.newest ~= "" and not load_message(room, room.newest)
     note_difference("messages up to " .. shown(gap), "", LOST, function()
-        for back = 0, gap - below - 1 do
+        for back = 0, places - 1 do
             local seq = gap - back
             local message = newest and back == 0 and room.newest
                 or string.sub(redis.sha1hex(room.key .. string.format("%.0f", seq)), 1, 24)

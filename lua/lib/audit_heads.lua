@@ -2,6 +2,7 @@
 --@include lib/audit
 --@include lib/room
 --@include lib/history
+--@include lib/log_entries
 --@include lib/tags
 
 local NEWER_AT_ONCE = 1000 -- messages
@@ -43,29 +44,32 @@ local function audit_clock(room)
     )
 end
 
--- Seq, ordinal and id of the newest message, as the log has it; nil when it has no newest.
+-- The newest message, as the log has it, and its ordinal if that follows the one before; nil when
+-- the log has no newest.
 local function newest_in_log(room)
     local seq = room.seq
-    while seq - room.seq < NEWER_AT_ONCE and message_id_at(room, seq + 1) do
+    while seq - room.seq < NEWER_AT_ONCE and load_entry(room, seq + 1) do
         seq = seq + 1
     end
-    if not message_id_at(room, seq) then
-        seq = room.newest ~= "" and load_message(room, room.newest) or nil
+    local newest = load_entry(room, seq)
+    if not newest and room.newest ~= "" then
+        newest = load_entry(room, load_message(room, room.newest) or 0)
     end
-    if seq then
-        local message, _, _, _, _, ordinal, kind = message_at(room, seq)
-        local _, _, _, _, _, before = message_at(room, seq - 1)
-        -- An ordinal that does not follow the one before is the log's own difference.
-        local follows = before and before + kind % 2 == ordinal
-        return seq, (follows or not before) and ordinal, message
+    local last = newest and seq or next_place(room, seq, -1)
+    while seq - last > MOST_STAND_INS and last >= room.oldest and not newest do
+        newest, last = load_entry(room, last), last - 1 -- so many messages cannot be missing
     end
+    local before = newest and load_entry(room, newest.seq - 1)
+    -- An ordinal that does not follow the one before is the log's own difference.
+    local follows = newest and (not before or before.ordinal + newest.kind % 2 == newest.ordinal)
+    return newest, follows and newest.ordinal
 end
 
 local function audit_newest(room)
-    local seq, ordinal, message = newest_in_log(room)
-    if seq then
-        compare("seq", room.seq, seq, change_head(room, "seq", seq))
-        compare("newest", room.newest, message, change_head(room, "newest", message))
+    local newest, ordinal = newest_in_log(room)
+    if newest then
+        compare("seq", room.seq, newest.seq, change_head(room, "seq", newest.seq))
+        compare("newest", room.newest, newest.message, change_head(room, "newest", newest.message))
     end
     if ordinal then
         compare("ordinal", room.ordinal, ordinal, change_head(room, "ordinal", ordinal))
@@ -80,16 +84,16 @@ local function expected_floor(room)
     if room.floor_seq >= room.seq then
         return room.ordinal
     end
-    local message, _, _, _, _, ordinal, kind = message_at(room, room.floor_seq + 1)
-    return message and ordinal - kind % 2
+    local first = load_entry(room, room.floor_seq + 1)
+    return first and first.ordinal - first.kind % 2
 end
 
 -- The seq before the first message that was not deleted together with others, by the ordinal that
 -- the floor has.
 local function seq_of_floor(room)
     for seq = room.oldest, math.min(room.seq, room.oldest + NEWER_AT_ONCE) do
-        local message, _, _, _, _, ordinal, kind = message_at(room, seq)
-        if message and ordinal - kind % 2 >= room.floor then
+        local entry = load_entry(room, seq)
+        if entry and entry.ordinal - entry.kind % 2 >= room.floor then
             return seq - 1
         end
     end

@@ -18,9 +18,9 @@ local function begin_walk(room, seq)
     while behind <= room.seq and not load_entry(room, behind) do
         local _, last = jump_in(walk.jumps, behind)
         if not last then
-            walk.gap = behind
+            walk.gap = next_place(room, behind, 1) - 1
         end
-        behind = (last or behind) + 1
+        behind = (last or walk.gap) + 1
     end
     walk.above = load_entry(room, behind)
     walk.expected = walk.above and walk.above.ordinal - walk.above.kind % 2 or room.ordinal
@@ -43,7 +43,5 @@ local function audit_message(walk)
         return
     end
     walk.gap = walk.gap or seq
-    if not load_log_chunk(room, chunk_of(seq)) then
-        walk.seq = math.max(chunk_of(seq) * LOG_CHUNK, room.oldest - 1) -- a chunk that is not there is one look
-    end
+    walk.seq = next_place(room, seq, -1)
 end

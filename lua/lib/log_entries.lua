@@ -2,6 +2,7 @@
 -- written anew.
 --@include lib/messages
 --@include lib/damaged
+--@include lib/text
 
 local function parse_whole(chunk, seq)
     local from, to, base, base_ms = find_entry(chunk, seq)
@@ -13,7 +14,7 @@ local function parse_whole(chunk, seq)
     local form, id = read_packed(chunk, from, to)
     local message = unpack_id(form, id)
     local again, same = pack_id(message)
-    if message == "" or again ~= form or same ~= id then
+    if message == "" or again ~= form or same ~= id or not is_text(message) then
         return nil
     end
     return {
@@ -69,4 +70,24 @@ local function place_of_nobody(room, seq)
         redis.call("HSET", room.key .. MESSAGE_LOG, field, senders)
     end
     return at
+end
+
+-- The place beside `seq`, upwards (1) or downwards (-1): the nearest one in a chunk that there is,
+-- or the one beyond all that are remembered.
+local function next_place(room, seq, step)
+    local number = chunk_of(seq + step)
+    if redis.call("HEXISTS", room.key .. MESSAGE_LOG, number) == 1 then
+        return seq + step
+    end
+    local nearest
+    for _, field in ipairs(redis.call("HKEYS", room.key .. MESSAGE_LOG)) do
+        local other = tonumber(field)
+        if other and (other - number) * step > 0 and (not nearest or (nearest - other) * step > 0) then
+            nearest = other
+        end
+    end
+    if step > 0 then
+        return nearest and math.min(nearest * LOG_CHUNK, room.seq) + 1 or room.seq + 1
+    end
+    return nearest and math.max((nearest + 1) * LOG_CHUNK, room.oldest - 1) or room.oldest - 1
 end

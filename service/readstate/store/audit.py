@@ -31,6 +31,7 @@ from readstate.store.replies import ScriptFailed
 from readstate.store.states import SEPARATOR, State
 
 _MEMBERS_AT_ONCE = 500
+_UNREADABLE = (ScriptFailed, UnicodeDecodeError)
 _ROUNDS = 4  # of looking again; what was mended may show something else
 
 _USER_TYPES = {
@@ -127,7 +128,10 @@ class RedisAudit:
         drifts = await self._side(app, user, repair)
         if drifts and not repair:
             return drifts  # the rest cannot be read
-        for room in await self._copies(app, user, ()):
+        copies: dict[str, CopyReply] = {}
+        with contextlib.suppress(*_UNREADABLE):
+            copies = await self._copies(app, user, ())
+        for room in copies:
             drifts += await self._membership(app, user, room, repair, also_as_member=also_as_member)
         counters = await self._executor.call(scripts.audit_counters(repair=repair), Keys.user(app, user))
         self.compared.users += 1
@@ -153,10 +157,10 @@ class RedisAudit:
     ) -> list[Drift]:
         """One user's copy of a room; without `also_as_member` only if they are no member of it."""
         # When a script fails, the audit of the room, or of the user's side, says why.
-        with contextlib.suppress(ScriptFailed):
+        with contextlib.suppress(*_UNREADABLE):
             return await self._compare(app, user, room, repair, also_as_member)
         if repair:
-            with contextlib.suppress(ScriptFailed):
+            with contextlib.suppress(*_UNREADABLE):
                 await self._side(app, user, repair)
                 return await self._compare(app, user, room, repair, also_as_member)
         return []
