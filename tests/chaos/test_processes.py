@@ -15,7 +15,7 @@ from tests.support.processes import ServiceProcess, children_of, command_of, is_
 from tests.support.servers import Server, free_port, short_directory
 from tests.support.waiting import wait_until_now
 
-WITHIN_S = 4.0  # 0.3 on a machine that does nothing else
+WITHIN_S = 6.0  # well below 1 on a machine that does nothing else
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def logged(service: ServiceProcess, text: str) -> list[str]:
 
 def serving(service: ServiceProcess) -> set[int]:
     """Its workers, once each of them has served for a moment."""
-    wait_until_now(lambda: service.get("/readyz")[0] == 200, "it to be ready")
+    wait_until_now(lambda: service.get("/readyz")[0] == 200, "it to be ready", timeout_s=30)
     time.sleep(0.5)
     return workers_of(service)
 
@@ -99,7 +99,9 @@ def test_a_worker_that_cannot_start_takes_no_other_one_down(own_server: Server, 
             stays, killed = serving(service)
             client.execute_command("ACL", "SETUSER", "app", "-hgetall")
             os.kill(killed, signal.SIGKILL)
-            wait_until_now(lambda: bool(logged(service, "ended with code 3; it is replaced in")), "it to fail again")
+            wait_until_now(
+                lambda: bool(logged(service, "ended with code 3; it is replaced in")), "it to fail again", timeout_s=30
+            )
             assert stays in workers_of(service)
             assert service.get("/healthz")[0] == 200
             client.execute_command("ACL", "SETUSER", "app", "+hgetall")
@@ -113,7 +115,9 @@ def test_a_worker_that_dies_while_the_store_is_away_does_not_end_the_service(
         stays, killed = serving(service)
         own_server.kill()
         os.kill(killed, signal.SIGKILL)
-        wait_until_now(lambda: bool(logged(service, "waiting for the store: ")), "the new worker to say what it does")
+        wait_until_now(
+            lambda: bool(logged(service, "waiting for the store: ")), "the new worker to say what it does", timeout_s=30
+        )
         assert stays in workers_of(service)
         assert service.get("/readyz")[0] == 503
         own_server.start()
