@@ -19,5 +19,6 @@ if state == NEWS_ONLY then
     note_news(key, update, cursor)
     return { 0, false }
 end
+update.may_have_lost = true
 local total, derived, news, ahead = apply(key, update, cursor, unread, state)
-return { ahead, derived == 0 and news == 0 and total }
+return { ahead, ahead == 0 and derived == 0 and news == 0 and total }

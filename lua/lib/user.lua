@@ -61,6 +61,11 @@ local function apply(key, update, cursor, unread, state, still)
         if old_revision >= update.revision and not ends_derived then
             return total, derived, news, 0, old_state
         end
+        local is_ahead = old_cursor > cursor and old_state ~= GONE and state ~= GONE
+        if is_ahead and update.may_have_lost and old_revision >= update.created_revision then
+            -- The copy stays as it is, with its revision, until the room has taken what it can.
+            return total, derived, news, old_cursor, old_state
+        end
     end
     if still and still ~= UNLISTED then
         news = still
@@ -74,8 +79,7 @@ local function apply(key, update, cursor, unread, state, still)
     end
     local ahead = 0
     if old_cursor > cursor and old_state ~= GONE and state ~= GONE and old_revision >= update.created_revision then
-        -- The room lost this cursor in a failover. It must not go back: keep it and let the caller
-        -- restore it in the room.
+        -- A cursor must not go back.
         cursor, ahead = old_cursor, old_cursor
     end
     if state == ACTIVE and old_tags ~= update.tags and not may_count(key, update.tags) then

@@ -621,6 +621,7 @@ MUTATIONS = [
     Mutation("reconcile_copy.lua", "room.created_revision = room.revision\n", ""),
     Mutation("reconcile_copy.lua", "cursor == member.cursor and unread", "unread"),
     Mutation("reconcile_copy.lua", "        return asks\n", "        return true\n"),
+    Mutation("apply.lua", "update.may_have_lost = true\n", ""),
     # Terms
     Mutation("lib/terms.lua", "before == room.term or before == 0", "before == room.term or room.seq == 0"),
     Mutation("lib/terms.lua", "if before == room.term or before == 0 then", "if true then"),
