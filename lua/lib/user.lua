@@ -62,7 +62,7 @@ local function apply(key, update, cursor, unread, state, still)
             return total, derived, news, 0, old_state
         end
         local is_ahead = old_cursor > cursor and old_state ~= GONE and state ~= GONE
-        if is_ahead and update.may_have_lost and old_revision >= update.created_revision then
+        if is_ahead and old_revision >= update.created_revision and update.may_have_lost then
             -- The copy stays as it is, with its revision, until the room has taken what it can.
             return total, derived, news, old_cursor, old_state
         end

@@ -3,6 +3,7 @@ rooms with news, and every way to ask answers exactly.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from itertools import permutations
 from typing import Any
@@ -307,14 +308,14 @@ async def test_a_user_who_was_never_told_of_the_room_asks_it(store: RedisStore, 
     await a_room(store, app, members=["bob", "ann"], tags=["a"])
     for _ in range(3):
         await posted(store, app)
-    key = Keys.user(app, "ann")
+    key, later = Keys.user(app, "ann"), time.time_ns() // 1000 + 10_000_000
     executor = store.rooms._executor
     await executor.command("DEL", *(key + part for part in ("", ":s", ":k", ":n")), key=key)
-    await run("apply", key, **update("r", 2**52, 1, "", 0, 0, State.NEWS_ONLY))
+    await run("apply", key, **update("r", later, 1, "", 0, 0, State.NEWS_ONLY))
     assert await store.rooms.rooms_of(app=app, user="ann") == ["r"]
     (copy,) = (await store.audit._copies(app, "ann", ("r",))).values()
     assert copy.state == State.DERIVED
-    await run("refresh_members", Keys.room(app, "r"), app=app, at_least=2**52 + 1, users=[])
+    await run("refresh_members", Keys.room(app, "r"), app=app, at_least=later + 1, users=[])
     assert await store.badges.badge(app=app, user="ann", tags=["a"]) == 3
     await is_sound(store, app)
 

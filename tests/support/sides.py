@@ -42,3 +42,4 @@ async def asleep(store: RedisStore, app: str, *rooms: str, posts: int = 5, **mor
         await a_room(store, app, room, **more)
         for number in range(posts):
             await posted(store, app, room, message=f"{room}-{number}", sender="bob")
+    await store.outbox.idle()
