@@ -11,7 +11,7 @@
 -- Reply      { ahead int, badge int? }
 --            ahead: a cursor that the room has lost, or 0
 --            badge: the user's, none when rooms have to be asked for it
--- Cost       commands <= 26, turns <= 24 + 13 * tags
+-- Cost       commands <= 27, turns <= 40 + 13 * tags
 --@include lib/user
 
 local update = make_update(room, revision, created_revision, tags)

@@ -41,8 +41,8 @@ local function write_hash(target)
 end
 
 compare_all("", found.stored, found.counters, write_hash(key))
-local version, total, news, derived = unless_damaged(pcall(read_sums, found.sums))
-version = version or 0
+local version, total, news, derived, forgotten = unless_damaged(pcall(read_sums, found.sums))
+version, forgotten = version or 0, forgotten or 0
 local with_news = redis.call("EXISTS", key .. NEWS)
 local sums = {
     total = shown(total or DAMAGED_VALUE),
@@ -50,7 +50,7 @@ local sums = {
     news = shown(news or DAMAGED_VALUE),
 }
 compare_all("", sums, { total = found.total, derived = found.derived_count, news = with_news }, function()
-    redis.call("HSET", key, SUMS, pack_sums(version, found.total, with_news, found.derived_count))
+    redis.call("HSET", key, SUMS, pack_sums(version, found.total, with_news, found.derived_count, forgotten))
 end)
 compare_all("set:", load_hash(key .. TAG_SETS), found.sets, write_hash(key .. TAG_SETS))
 local uses = load_hash(key .. TAG_USES)

@@ -7,8 +7,8 @@
 --            users: members or not: the side of a stranger learns that they are not in the room
 --
 -- Reply      done int   1
--- Cost       commands <= 6 + members * 23,
---            turns <= 8 + 6 * tags + members * max(20 + 4 * tags, 5 + 7 * tags)
+-- Cost       commands <= 6 + members * 24,
+--            turns <= 8 + 6 * tags + members * max(36 + 4 * tags, 5 + 7 * tags)
 --@include lib/room
 --@include lib/updates
 --@plan

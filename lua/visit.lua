@@ -7,10 +7,10 @@
 --
 -- Reply      { revision int, created_revision int, tags tagset, cursor int, unread int, state int,
 --              active flag }
---            state: as in lib/states.lua
+--            state, tags: as in lib/states.lua
 -- Cost       commands <= 5, turns <= 4
 --@include lib/reach
 --@include lib/visiting
 
 local room, cursor, unread, state = visit(key, user, settings)
-return { room.revision, room.created_revision, room.tags, cursor, unread, state, room.active and 1 or 0 }
+return { room.revision, room.created_revision, update_tags(room), cursor, unread, state, room.active and 1 or 0 }

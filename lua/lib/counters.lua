@@ -53,19 +53,30 @@ local function move_counters(key, tags, rooms, by)
     end
 end
 
--- Forget some of the rooms that were left before a revision.
+-- Forget some of the rooms that were left before a revision. Returns the highest version at which
+-- one of them was, else 0.
 local function forget_gone(key, before)
     local rooms = redis.call("ZRANGEBYSCORE", key .. LEFT_ROOMS, "-inf", before, "LIMIT", 0, FORGOTTEN_AT_ONCE)
-    if #rooms > 0 then
-        redis.call("ZREM", key .. LEFT_ROOMS, unpack(rooms))
-        for i, room in ipairs(rooms) do
-            rooms[i] = COPY_OF .. room
-        end
-        redis.call("HDEL", key, unpack(rooms))
+    if #rooms == 0 then
+        return 0
     end
+    redis.call("ZREM", key .. LEFT_ROOMS, unpack(rooms))
+    local highest = 0
+    for i, room in ipairs(rooms) do
+        rooms[i] = COPY_OF .. room
+    end
+    for _, copy in ipairs(redis.call("HMGET", key, unpack(rooms))) do
+        if copy then
+            local _, _, _, _, changed_at = read_copy(copy)
+            highest = math.max(highest, changed_at)
+        end
+    end
+    redis.call("HDEL", key, unpack(rooms))
+    return highest
 end
 
 -- Move a room between being counted, derived, frozen and gone, or from one tag set to another.
+-- Returns the version up to which changes are forgotten by that, 0 when none is.
 local function recount(key, update, old_state, old_tags, old_unread, state, unread)
     if old_state == ACTIVE then
         -- Not -old_unread: of zero that is "-0", which some servers refuse as an integer.
@@ -83,6 +94,7 @@ local function recount(key, update, old_state, old_tags, old_unread, state, unre
         redis.call("SADD", key .. DERIVED_ROOMS, update.id)
     elseif state == GONE then
         redis.call("ZADD", key .. LEFT_ROOMS, update.revision, update.id)
-        forget_gone(key, update.revision - GONE_KEPT)
+        return forget_gone(key, update.revision - GONE_KEPT)
     end
+    return 0
 end

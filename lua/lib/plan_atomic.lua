@@ -11,7 +11,7 @@ local pushed_update, pushed_total, pushed_derived, pushed_news
 -- `in_walk`: the member was told before, and so the room is not on their list of rooms with news.
 local function push_update(room, member, cursor, unread, state, in_walk)
     pushed_update = pushed_update
-        or make_update(room_id(room.key), room.revision, room.created_revision, room.tags)
+        or make_update(room_id(room.key), room.revision, room.created_revision, update_tags(room))
     local key = user_key(member)
     if state ~= NEWS_ONLY then
         pushed_total, pushed_derived, pushed_news =

@@ -4,6 +4,7 @@
 --@include lib/keys
 --@include lib/batches
 --@include lib/arrays
+--@include lib/states
 
 local PENDING_AT_ONCE = 500
 
@@ -31,7 +32,7 @@ end
 -- one of this call.
 local function finish(room, reply, pending_events)
     call_in_batches("HSET", room.key .. PENDING, pending)
-    return { reply, room.revision, room.created_revision, room.tags, updates, pending_events or events }
+    return { reply, room.revision, room.created_revision, update_tags(room), updates, pending_events or events }
 end
 
 -- The rooms are elsewhere: their names are handed to the caller.

@@ -7,7 +7,7 @@
 -- `told_until`.
 local function push_to_member(room, member, cursor, ordinal, told_until)
     local state = copy_state(room, told_until)
-    push_update(room, member, cursor, state == DERIVED and 0 or unread_after(room, ordinal), state)
+    push_update(room, member, cursor, unread_after(room, ordinal), state)
 end
 
 -- Update every attentive member whose count begins before ordinal `before` (nil: every one). A
@@ -22,8 +22,7 @@ local function push_to_attentive(room, before, crossed)
         if flat[i] ~= HEAD and flat[i + 1] then
             local cursor, ordinal, told_until = read_counts(flat[i + 1])
             if room.ordinal < told_until and (not before or ordinal < before) then
-                local unread = state == DERIVED and 0 or unread_after(room, ordinal)
-                push_update(room, flat[i], cursor, unread, state, true)
+                push_update(room, flat[i], cursor, unread_after(room, ordinal), state, true)
             end
         end
     end
@@ -42,8 +41,7 @@ local function push_post(room, renewed)
             local _, cursor, ordinal, told_until = struct.unpack(COUNTS_LAYOUT, record)
             if room.ordinal < told_until then
                 told = told + 1
-                local unread = state == DERIVED and 0 or unread_after(room, ordinal)
-                push_update(room, member, cursor, unread, state, member ~= renewed)
+                push_update(room, member, cursor, unread_after(room, ordinal), state, member ~= renewed)
             else
                 inattentive[#inattentive + 1] = member
                 if room.ordinal == told_until then

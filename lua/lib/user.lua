@@ -13,6 +13,7 @@ local function make_update(id, revision, created_revision, tags)
     write[1] = fields[1]
     return {
         revision = revision, created_revision = created_revision, tags = tags, id = id, fields = fields, write = write,
+        at_ms = math.floor(revision / 1000),
     }
 end
 
@@ -39,8 +40,8 @@ end
 local UNLISTED = 2
 
 -- The one way in which a copy changes: replace it by a newer update and move every counter by the
--- difference. An older or equal stamp changes nothing; but a visit raises no revision, and one that
--- finds room for the member again ends a derived copy. `still`: whether there are rooms with news
+-- difference. An older or equal stamp changes nothing; but a visit raises no revision, so it may
+-- replace a derived copy of the same one. `still`: whether there are rooms with news
 -- then, 1 or 0; UNLISTED: this one is not on the list; nil: if it is, take it off.
 -- Returns the user's total, how many derived rooms there are, whether there are rooms with news (1
 -- or 0), the copy's cursor when it is ahead of its room's (else 0), the copy's state, and the tags
@@ -53,12 +54,11 @@ local function apply(key, update, cursor, unread, state, still)
     else
         have = redis.call("HMGET", key, fields[1], SUMS)
     end
-    local version, total, news, derived = read_sums(have[2])
+    local version, total, news, derived, forgotten = read_sums(have[2])
     local old_revision, old_cursor, old_unread, old_state, changed_at, old_tags = 0, 0, 0, GONE, 0, ""
     if have[1] then
         old_revision, old_cursor, old_unread, old_state, changed_at, old_tags = read_copy(have[1])
-        local ends_derived = old_revision == update.revision and old_state == DERIVED and state ~= DERIVED
-        if old_revision >= update.revision and not ends_derived then
+        if old_revision > update.revision or (old_revision == update.revision and old_state ~= DERIVED) then
             return total, derived, news, 0, old_state
         end
         local is_ahead = old_cursor > cursor and old_state ~= GONE and state ~= GONE
@@ -82,21 +82,25 @@ local function apply(key, update, cursor, unread, state, still)
         -- A cursor must not go back.
         cursor, ahead = old_cursor, old_cursor
     end
-    if state == ACTIVE and old_tags ~= update.tags and not may_count(key, update.tags) then
-        state, unread = DERIVED, 0
+    local known = old_state == ACTIVE and old_tags == update.tags
+    if state == ACTIVE and not known and not may_count(key, update.tags) then
+        state = DERIVED
     end
-    local tags = state == ACTIVE and update.tags or ""
+    local tags = (state == ACTIVE or state == DERIVED) and update.tags or ""
     local more = unread - old_unread
     if more ~= 0 or old_cursor ~= cursor or old_state ~= state or old_tags ~= tags then
-        version = version + 1
+        -- A clock, so that a side that began anew, or lost its tail in a failover, does not repeat
+        -- versions that its user's devices have seen.
+        version = math.max(version + 1, update.at_ms)
         changed_at = version
+        forgotten = have[2] and forgotten or version - 1
     end
     local copy = pack_copy(update.revision, cursor, unread, state, changed_at, tags)
     if old_state ~= ACTIVE or state ~= ACTIVE or old_tags ~= tags then
-        recount(key, update, old_state, old_tags, old_unread, state, unread)
+        forgotten = math.max(forgotten, recount(key, update, old_state, old_tags, old_unread, state, unread))
         total = math.max(total + (state == ACTIVE and unread or 0) - (old_state == ACTIVE and old_unread or 0), 0)
         derived = math.max(derived + (state == DERIVED and 1 or 0) - (old_state == DERIVED and 1 or 0), 0)
-        redis.call("HSET", key, fields[1], copy, SUMS, pack_sums(version, total, news, derived))
+        redis.call("HSET", key, fields[1], copy, SUMS, pack_sums(version, total, news, derived, forgotten))
         if state == GONE then
             expire_if_roomless(key)
         end
@@ -106,7 +110,7 @@ local function apply(key, update, cursor, unread, state, still)
     if total < 0 then
         total = 0 -- damaged, which the audit mends
     end
-    local sums = pack_sums(version, total, news, derived)
+    local sums = pack_sums(version, total, news, derived, forgotten)
     if more == 0 then
         redis.call("HSET", key, fields[1], copy, SUMS, sums)
         return total, derived, news, ahead, state
@@ -125,9 +129,9 @@ end
 local function list_news(key, update, sums)
     update.stamp = update.stamp or string.format("%.0f", update.revision)
     redis.call("ZADD", key .. NEWS, "GT", update.stamp, update.id)
-    local version, total, news, derived = read_sums(sums)
+    local version, total, news, derived, forgotten = read_sums(sums)
     if news == 0 then
-        redis.call("HSET", key, SUMS, pack_sums(version, total, 1, derived))
+        redis.call("HSET", key, SUMS, pack_sums(version, total, 1, derived, forgotten))
     end
 end
 

@@ -41,6 +41,7 @@ local function note_numbers(numbers, number, room, cursor, unread, state)
     numbers.moved[#numbers.moved + 1] = {
         field = numbers.fields[number], revision = room.revision, cursor = cursor, unread = unread, tags = tags,
         changed_at = old_cursor == cursor and old_unread == unread and changed_at, -- false: now
+        at_ms = math.floor(room.revision / 1000),
     }
     return true
 end
@@ -59,27 +60,27 @@ local function save_numbers(key, numbers, news)
         end
     end
     local have, write = redis.call("HMGET", key, unpack(fields)), {}
-    local version, total, _, derived = read_sums(have[1])
+    local version, total, _, derived, forgotten = read_sums(have[1])
     for _, move in ipairs(numbers.moved) do
-        version = version + (move.changed_at and 0 or 1)
+        version = move.changed_at and version or math.max(version + 1, move.at_ms)
         write[#write + 1] = move.field
         write[#write + 1] =
             pack_copy(move.revision, move.cursor, move.unread, ACTIVE, move.changed_at or version, move.tags)
     end
     for i = 2, #fields do
         write[#write + 1] = fields[i]
-        write[#write + 1] = (have[i] or 0) + more[fields[i]]
+        write[#write + 1] = math.max((have[i] or 0) + more[fields[i]], 0)
     end
-    redis.call("HSET", key, SUMS, pack_sums(version, total + all, news, derived), unpack(write))
-    return total + all, derived
+    total = math.max(total + all, 0)
+    redis.call("HSET", key, SUMS, pack_sums(version, total, news, derived, forgotten), unpack(write))
+    return total, derived
 end
 
 -- Bring the copy of a room that was visited up to date. `still` as in apply. Returns the state, how
 -- much work it was, and what apply returns first.
 local function apply_visit(key, id, room, cursor, unread, state, still)
-    local update = make_update(id, room.revision, room.created_revision, room.tags)
-    local counted = state == DERIVED and 0 or unread
-    local total, derived, news, _, now, old_tags = apply(key, update, cursor, counted, state, still)
+    local update = make_update(id, room.revision, room.created_revision, update_tags(room))
+    local total, derived, news, _, now, old_tags = apply(key, update, cursor, unread, state, still)
     local tags = count_tags(room.tags)
     return now, old_tags and 48 + 2 * (tags + count_tags(old_tags)) or 8 + tags, total, derived, news
 end
@@ -114,9 +115,10 @@ local function visit_news(key, user, settings)
 end
 
 -- Visit the rooms with news and then the derived rooms of a user, as many as one script may.
--- Returns unread and tag set of active rooms that stay derived, { {unread, tags}, ... }; the rooms
--- with news, and the derived rooms, that the caller must visit; and the user's total, if known.
-local function visit_rooms(key, user, settings, with_news, derived)
+-- `follow`: copies that stay derived are brought up to date, too. Returns unread and tag set of
+-- active rooms that stay derived, { {unread, tags}, ... }; the rooms with news, and the derived
+-- rooms, that the caller must visit; and the user's total, if known.
+local function visit_rooms(key, user, settings, with_news, derived, follow)
     local found, news, elsewhere, work, total = {}, {}, {}, 0, nil
     if with_news == 1 then
         news, work, total, derived = visit_news(key, user, settings)
@@ -130,7 +132,7 @@ local function visit_rooms(key, user, settings, with_news, derived)
         else
             local room, cursor, unread, state = visit(room_key(id), user, settings)
             local more = 8
-            if state ~= DERIVED then
+            if follow or state ~= DERIVED then
                 state, more = apply_visit(key, id, room, cursor, unread, state)
             end
             work = work + more

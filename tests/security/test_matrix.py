@@ -79,6 +79,7 @@ ROWS: dict[str, list[Row]] = {
     "badges": [Row(BACKEND, {"clients": ["al"]}), Row(BACKEND, {"tokens": ["a-guess-at-a-token-of-al"]})],
     "rooms": [Row(OWN), Row(OWN, query={"fields": "unread"})],
     "room_ids": [Row(OWN)],
+    "changes": [Row(OWN), Row(OWN, query={"since": "1"})],
     "count_messages": [Row(IN_A_ROOM), Row(IN_A_ROOM, query={"timeInMS": "1"})],
     "member": [Row(IN_A_ROOM)],
     "add_member": [Row(IN_A_ROOM)],

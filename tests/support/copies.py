@@ -33,7 +33,7 @@ GONE = Copy(0, 0, 0, "gone", ())
 
 @dataclass
 class Copies:
-    """What the users' sides should hold: a version rises once for each copy that changed.
+    """What the users' sides should hold: a user's version rises with each copy that changed.
 
     A copy lags only while its room is on the user's list of rooms with news.
     """
@@ -41,7 +41,8 @@ class Copies:
     rooms: dict[str, Attention] = field(default_factory=dict)
     seen: dict[tuple[str, str], Copy] = field(default_factory=dict)
     news: dict[str, set[str]] = field(default_factory=dict)  # user -> rooms
-    versions: dict[str, int] = field(default_factory=dict)
+    changes: dict[str, int] = field(default_factory=dict)  # of a user's copies, so many so far
+    changed: dict[str, set[str]] = field(default_factory=dict)  # rooms whose copies did, since the user followed
     changed_ms: dict[tuple[str, str], int] = field(default_factory=dict)  # when the room changed for a user
     _true: dict[tuple[str, str], object] = field(default_factory=dict)
 
@@ -75,15 +76,18 @@ class Copies:
         self._note_changes(name, room, now_ms)
         return moved
 
-    def ask(self, user: str, there: Mapping[str, ModelRoom], bounds: Bounds) -> None:
-        """A user asks for a badge, and so visits the rooms that they are not told of."""
+    def ask(self, user: str, there: Mapping[str, ModelRoom], bounds: Bounds, *, follow: bool = False) -> None:
+        """A user asks for a badge, and so visits the rooms that they are not told of.
+
+        `follow`: they ask for changes, so the copies of derived rooms are brought up to date, too.
+        """
         news = self.news.pop(user, set())
         for name in ROOMS:
             if name in news or self.copy(name, user).state == "derived":
                 room, known = there[name], self.rooms[name]
                 if not known.derived:
                     known.attend(room, user, bounds)
-                if name in news or known.state(room, user) != "derived":
+                if name in news or follow or known.state(room, user) != "derived":
                     self._apply(name, user, self._up_to_date(room, known, user))
 
     def copy(self, name: str, user: str) -> Copy:
@@ -100,7 +104,7 @@ class Copies:
         return {name for (name, who), at_ms in self.changed_ms.items() if who == user and at_ms > since_ms}
 
     def forget(self, user: str) -> None:
-        self.versions.pop(user, None)
+        self.changes.pop(user, None)
         for pairs in (self.seen, self.changed_ms):
             for pair in [pair for pair in pairs if pair[1] == user]:
                 del pairs[pair]
@@ -204,18 +208,20 @@ class Copies:
         return Copy(
             known.revision,
             room.members[user].cursor,
-            0 if state == "derived" else room.unread(user),
+            room.unread(user),
             state,
-            room.tags if state == "active" else (),
+            _update_tags(room) if state in ("active", "derived") else (),
         )
 
     def _apply(self, name: str, user: str, new: Copy) -> None:
         """A newer copy replaces an older one. In between, attention can only have begun."""
         old = self.copy(name, user)
         self.news.get(user, set()).discard(name)
-        if new.revision > old.revision or (old.state == "derived" and new.state != "derived"):
+        if new.revision > old.revision or (new.revision == old.revision and old.state == "derived"):
             self.seen[name, user] = new
-            self.versions[user] = self.versions.get(user, 0) + (old[1:] != new[1:])
+            if old[1:] != new[1:]:
+                self.changes[user] = self.changes.get(user, 0) + 1
+                self.changed.setdefault(user, set()).add(name)
 
     def _note_changes(self, name: str, room: ModelRoom | None, now_ms: int) -> None:
         for user in USERS:
@@ -226,3 +232,8 @@ class Copies:
             if self._true.get((name, user)) != now:
                 self._true[name, user] = now
                 self.changed_ms[name, user] = now_ms
+
+
+def _update_tags(room: ModelRoom) -> tuple[str, ...]:
+    """The tags of a frozen room end with a separator."""
+    return room.tags if room.status is Status.ACTIVE else (*(room.tags or ("",)), "")

@@ -30,6 +30,7 @@ from readstate.store.redis_store import RedisStore, redis_store
 from readstate.store.states import SEPARATOR, State
 from tests.support.attention import Bounds
 from tests.support.copies import LIMIT, ROOMS, USERS, Copies
+from tests.support.followers import Followers
 from tests.support.model import ModelStore
 from tests.support.model_messages import LATE_MS
 from tests.support.nouns import operation_of
@@ -93,6 +94,7 @@ class ReadStateMachine(RuleBasedStateMachine):
         self.copies = Copies()
         self.done: list[tuple[str, dict[str, Any]]] = []
         self.made: list[str] = []
+        self.followers = Followers(self.copies)
         self.cursors: dict[tuple[str, str], int] = {}
         self.step = 0
         self.whole = True  # nothing has failed yet
@@ -263,6 +265,10 @@ class ReadStateMachine(RuleBasedStateMachine):
         """A badge in any form, or the list of rooms."""
         self.run(self._ask(user, form % 5) if form < 5 else self._check_subscriptions(user))
 
+    @rule(user=users, limit=st.sampled_from((1, 2, 200)))
+    def follow(self, user: str, limit: int) -> None:
+        self.run(self._follow(user, limit))
+
     @rule(
         user=users, items=st.lists(st.tuples(rooms, picks), max_size=3), asking=st.lists(users, max_size=3, unique=True)
     )
@@ -378,6 +384,7 @@ class ReadStateMachine(RuleBasedStateMachine):
             if await self.bench.executor.command("TTL", key, key=key) >= 0:
                 await self.bench.executor.command("DEL", key, f"{key}:g", key=key)
                 self.copies.forget(user)
+                self.followers.forget(user)
 
     def next_time(self) -> int:
         """The next time for the model: first the creation of a new room, or the time up to which a
@@ -454,6 +461,7 @@ class ReadStateMachine(RuleBasedStateMachine):
             for form in range(5):
                 await self._ask(user, form)
             await self._check_subscriptions(user)
+            await self._follow(user, limit=1 + self.step % 3)
 
     async def _ask(self, user: str, form: int) -> None:
         """Ask for a badge in one of five forms."""
@@ -461,6 +469,10 @@ class ReadStateMachine(RuleBasedStateMachine):
         tags = ((), pair[:1], pair, (), pair)[form]
         self.copies.ask(user, self.model.worlds.get(self.app, {}), self.bounds)
         await self._check("badge" if form < 3 else "badges_by_tags", {"user": user, "tags": tags})
+
+    async def _follow(self, user: str, limit: int) -> None:
+        there = self.model.worlds.get(self.app, {})
+        await self.followers.follow(self.store, self.app, user, there, self.bounds, limit)
 
     async def _ask_after(self, room: str, asking: Sequence[str]) -> None:
         for user in asking:
@@ -535,10 +547,8 @@ class ReadStateMachine(RuleBasedStateMachine):
     async def _check_versions(self) -> None:
         keys = [Keys.user(self.app, user) for user in USERS]
         stored = await asyncio.gather(*(self.bench.executor.command("HGET", key, "", key=key) for key in keys))
-        found = {user: int.from_bytes((value or b"")[:6]) for user, value in zip(USERS, stored, strict=True)}
-        assert found == {user: self.copies.versions.get(user, 0) for user in USERS}, (
-            "a version did not rise by one for each change"
-        )
+        for user, value in zip(USERS, stored, strict=True):
+            self.followers.check_version(user, int.from_bytes((value or b"")[:6]))
 
     async def _check_copies(self, user: str) -> None:
         """Each copy is the one that was last applied. So copies lag that may, and no others."""

@@ -10,9 +10,10 @@ ROOT = Path(__file__).resolve().parents[2]
 FILE_LINES = {"service": 400, "loadtest": 400, "tests": 500}
 LUA_LINES = 150
 LONGER = {
+    "service/readstate/store/lua.py": 480,  # a declaration for each script
     "tests/lua/test_cost_formulas.py": 870,  # a case for each script
     "tests/mutants/mutations.py": 700,  # a line or two for each mutation
-    "tests/support/machine.py": 600,  # a rule for each operation
+    "tests/support/machine.py": 620,  # a rule for each operation
 }
 FUNCTION_LINES = 60
 COLUMNS, COMMENT_COLUMNS = 120, 100

@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from readstate.domain.audit import Audit
 from readstate.domain.badges import Badges
+from readstate.domain.changes import Changes
 from readstate.domain.latest import Latest
 from readstate.domain.messages import Messages
 from readstate.domain.reading import Reading
@@ -26,6 +27,7 @@ class ReadState(Struct, frozen=True):
     reading: Reading
     receipts: Receipts
     badges: Badges
+    changes: Changes
     audit: Audit
     throttle: Throttle
     latest: Latest

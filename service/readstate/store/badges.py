@@ -1,7 +1,6 @@
 """Badges: unread over many rooms of a user."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
 
 from readstate.batches import in_batches
 from readstate.domain.badges import TagBadges
@@ -10,15 +9,13 @@ from readstate.store import lua
 from readstate.store.bounds import Bounds
 from readstate.store.executor import Executor, all_or_raise
 from readstate.store.keys import Keys
-from readstate.store.lua import BadgeReply, BadgesByTagsReply, Visited
+from readstate.store.lua import BadgeReply, BadgesByTagsReply
 from readstate.store.operations import Operations
 from readstate.store.outbox import Outbox
 from readstate.store.script_calls import Call
 from readstate.store.visits import Visits
 
 BADGES_AT_ONCE = 25  # users in one pipeline; each may be in many rooms that have to be asked
-
-Asked = TypeVar("Asked", BadgeReply, BadgesByTagsReply)
 
 
 class RedisBadges(Operations):
@@ -58,7 +55,7 @@ class RedisBadges(Operations):
 
         reply = await ask()
         derived(reply.derived)
-        reply, rooms = await self._settle(app, user, reply, ask)
+        reply, rooms = await self._visits.settle(app, user, reply, ask)
         total, counts = reply.total, reply.by_tag
         for room in rooms:
             asked = set(room.tags).intersection(tags) if tags else room.tags
@@ -80,24 +77,5 @@ class RedisBadges(Operations):
     async def _whole_badge(self, app: str, user: str, reply: BadgeReply, tags: Sequence[str] = ()) -> int:
         if not (reply.news or reply.elsewhere):
             return reply.unread
-        reply, rooms = await self._settle(app, user, reply, lambda: self._ask(app, user, tags))
+        reply, rooms = await self._visits.settle(app, user, reply, lambda: self._ask(app, user, tags))
         return reply.unread + sum(room.unread for room in rooms if set(room.tags).issuperset(tags))
-
-    async def _settle(
-        self, app: str, user: str, reply: Asked, ask: Callable[[], Awaitable[Asked]]
-    ) -> tuple[Asked, list[Visited]]:
-        """Visit what a reply leaves to its caller, and ask again until no copy lags that did.
-
-        Returns the last reply, and the active rooms whose unread is not in it.
-        """
-        visited: dict[str, Visited] = {}
-        while True:
-            news = [room for room in reply.news if room not in visited]
-            derived = [room for room in reply.elsewhere if room not in visited]
-            if not (news or derived):
-                break
-            found, changed = await self._visits.visit(app=app, user=user, news=news, derived=derived)
-            visited.update(found)
-            if changed:
-                reply = await ask()
-        return reply, [visited[room] for room in reply.elsewhere if visited[room].active]

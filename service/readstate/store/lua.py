@@ -88,6 +88,26 @@ class SubscriptionsReply(Struct, frozen=True):
 def subscriptions(*, since_ms: int) -> SubscriptionsReply: ...
 
 
+class Change(NamedTuple):
+    room: str
+    version: int
+    there: bool
+
+
+class ChangesReply(Struct, frozen=True):
+    version: int
+    unread: int
+    whole: bool
+    changed: list[Change]
+    derived: int
+    news: list[str]
+    elsewhere: list[str]
+
+
+@script
+def changes(*, app: str, user: str, settings: str, since: int, began: int) -> ChangesReply: ...
+
+
 # Messages
 
 

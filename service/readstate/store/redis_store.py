@@ -4,6 +4,7 @@ from readstate.domain.read_state import ReadState
 from readstate.store.audit import RedisAudit
 from readstate.store.badges import RedisBadges
 from readstate.store.bounds import Bounds
+from readstate.store.changes import RedisChanges
 from readstate.store.executor import Executor
 from readstate.store.latest import RedisLatest
 from readstate.store.messages import RedisMessages
@@ -34,6 +35,7 @@ class RedisStore(ReadState, frozen=True):
     reading: RedisReading
     receipts: RedisReceipts
     badges: RedisBadges
+    changes: RedisChanges
     audit: RedisAudit
     throttle: RedisThrottle
     latest: RedisLatest
@@ -64,6 +66,7 @@ def redis_store(
         reading=RedisReading(executor, outbox, bounds, badges=badges, events=events),
         receipts=RedisReceipts(executor),
         badges=badges,
+        changes=RedisChanges(executor, outbox, bounds, rooms=rooms),
         audit=RedisAudit(executor, outbox, bounds),
         throttle=RedisThrottle(executor),
         latest=RedisLatest(executor),

@@ -1,6 +1,7 @@
 """Visits: a user asks the rooms whose copies may lag, and their side is brought up to date."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeVar
 
 from readstate.batches import in_batches
 from readstate.store import lua
@@ -14,26 +15,55 @@ from readstate.store.states import SEPARATOR, State
 VISITED_AT_ONCE = 256  # rooms
 
 
+class _Question(Protocol):
+    """A reply that may leave rooms to be visited by its caller: with news, and derived ones."""
+
+    @property
+    def news(self) -> Sequence[str]: ...
+    @property
+    def elsewhere(self) -> Sequence[str]: ...
+
+
+Asked = TypeVar("Asked", bound=_Question)
+
+
 class Visits(Operations):
     """Visits from outside of the scripts: of all rooms on the split plan, and of what is more than
     one script may visit on the other.
     """
 
-    async def visit(
-        self, *, app: str, user: str, news: Sequence[str], derived: Sequence[str]
-    ) -> tuple[dict[str, Visited], bool]:
-        """Visit the rooms of a user that have news, and those that are derived.
+    async def settle(
+        self, app: str, user: str, reply: Asked, ask: Callable[[], Awaitable[Asked]], *, follow: bool = False
+    ) -> tuple[Asked, list[Visited]]:
+        """Visit what the reply to a question leaves to its caller, and ask again until no copy lags
+        that did. `follow`: copies of derived rooms are brought up to date as well.
 
-        Returns what each room says, and whether the user's side has changed by that. Raises
-        Unavailable, UnknownOutcome.
+        Returns the last reply, and the active rooms whose unread is not in it. Raises Unavailable,
+        UnknownOutcome.
         """
+        visited: dict[str, Visited] = {}
+        while True:
+            news = [room for room in reply.news if room not in visited]
+            derived = [room for room in reply.elsewhere if room not in visited]
+            if not (news or derived):
+                break
+            found, changed = await self._visit(app=app, user=user, news=news, derived=derived, follow=follow)
+            visited.update(found)
+            if changed:
+                reply = await ask()
+        return reply, [visited[room] for room in reply.elsewhere if visited[room].active]
+
+    async def _visit(
+        self, *, app: str, user: str, news: Sequence[str], derived: Sequence[str], follow: bool
+    ) -> tuple[dict[str, Visited], bool]:
+        """What each room says, and whether the user's side has changed by that."""
         found: dict[str, Visited] = {}
         call = lua.visit(app=app, user=user, settings=self._settings)
         for batch in in_batches([*news, *derived], VISITED_AT_ONCE):
             replies = await self._executor.call_each([(Keys.room(app, room), call) for room in batch])
             found.update(zip(batch, all_or_raise(replies), strict=True))
         lagging = {room: found[room] for room in news}
-        lagging.update((room, found[room]) for room in derived if found[room].state != State.DERIVED)
+        lagging.update((room, found[room]) for room in derived if follow or found[room].state != State.DERIVED)
         for batch in in_batches(list(lagging), VISITED_AT_ONCE):
             await self._apply(app, user, {room: lagging[room] for room in batch})
         return found, bool(lagging)
@@ -55,6 +85,6 @@ def _update(room: str, visited: Visited) -> Call[lua.Applied]:
         created_revision=visited.created_revision,
         tags=SEPARATOR.join(visited.tags).encode(),
         cursor=visited.cursor,
-        unread=0 if visited.state == State.DERIVED else visited.unread,
+        unread=visited.unread,
         state=visited.state,
     )

@@ -40,6 +40,7 @@ CALLS: dict[str, tuple[str, str, Any]] = {
     "mark_read": ("PUT", "/rooms/r/lastRead", {"message": "m1"}),
     "mark_read_many": ("PUT", "/me/lastReads", {"items": [{"room": "r", "message": "m1"}]}),
     "badge": ("GET", "/me/badge", None),
+    "changes": ("GET", "/me/readState", None),
     "badges_by_tags": ("POST", "/badges/byRoomTags", {}),
     "badges": ("POST", "/badges", {"clients": ["al"]}),
     "rooms": ("GET", "/rooms", None),

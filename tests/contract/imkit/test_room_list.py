@@ -78,6 +78,10 @@ async def test_pages(al: Imkit) -> None:
     assert result(await al.as_user("al", "GET", "/rooms?limit=1"))["totalCount"] == 3
 
 
+async def test_ids_come_in_pages_too(al: Imkit) -> None:
+    assert result(await al.as_user("al", "GET", "/rooms/ids?skip=1&limit=5")) == {"totalCount": 3, "data": ["a", "c"]}
+
+
 async def test_fields_unread_is_the_same_list(al: Imkit) -> None:
     """They are filtered, sorted and paged in the same way."""
     for query in (

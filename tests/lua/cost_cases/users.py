@@ -49,6 +49,18 @@ async def _badges_by_tags(world: World) -> Sizes:
     return {"sets": sets + visited, "tags": tags, "derived": derived, "asked": asked, "visited": visited}
 
 
+@case("changes")
+async def _changes(world: World) -> Sizes:
+    """Of all rooms, some of which must be visited first."""
+    rooms, derived, visited = world.of(3, 300), world.of(1, 10), world.of(2, 20)
+    await world.rooms(rooms)
+    await world.news(visited)
+    await world.rooms(derived, derived=True)
+    await world.count(world.store.changes.changes(app=world.app, user="ann"))
+    sets = rooms + derived + visited
+    return {"rooms": sets, "sets": sets, "tags": 1, "derived": derived, "visited": visited}
+
+
 @case("user_load")
 async def _user_load(world: World) -> Sizes:
     """Of a member, and with tags that are new."""

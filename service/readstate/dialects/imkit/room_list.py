@@ -20,7 +20,7 @@ from readstate.dialects.imkit.operation import Access, Call, Principal, operatio
 from readstate.dialects.imkit.reply import ok
 from readstate.dialects.imkit.schemas import Tags
 from readstate.dialects.imkit.schemas import rooms as schemas
-from readstate.dialects.imkit.views import View, personal, room_view, users_in, with_me
+from readstate.dialects.imkit.views import View, personal, room_view, unread_view, users_in, with_me
 from readstate.domain.rooms import RoomSummary, Status
 from readstate.times import unix_ms
 
@@ -121,7 +121,7 @@ async def rooms(
     page = kept[skip : skip + (limit or MAX_ROOMS_LISTED)][:MAX_ROOMS_LISTED]
     if fields == UNREAD:
         listed = _Listed()
-        all(map(listed.add, map(_unread, page)))
+        all(map(listed.add, map(unread_view, page)))
         return ok({"totalCount": len(kept), "data": listed.rooms})
     return ok({"totalCount": len(kept), "data": await _views(request, [room.room for room in page])})
 
@@ -180,18 +180,6 @@ class _Listed:
             return False
         self.rooms.append(msgspec.Raw(encoded))
         return True
-
-
-def _unread(room: RoomSummary) -> schemas.RoomUnread:
-    me, last = room.me, room.last
-    return schemas.RoomUnread(
-        room.room,
-        me.unread,
-        room.tags,
-        me.last_read,
-        None if me.has_read else me.moved_ms,
-        schemas.MessageTime(last.message, last.at_ms) if last else None,
-    )
 
 
 async def _views(call: Call, page: Sequence[str]) -> list[msgspec.Raw]:

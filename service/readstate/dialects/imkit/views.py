@@ -10,10 +10,11 @@ from typing import Any
 
 import msgspec
 
+from readstate.dialects.imkit.schemas.rooms import MessageTime, RoomUnread
 from readstate.dialects.people import People
 from readstate.domain.identity import User
 from readstate.domain.messages import MessageRef
-from readstate.domain.rooms import MemberState, Room
+from readstate.domain.rooms import MemberState, Room, RoomSummary
 from readstate.times import iso
 
 View = dict[str, Any]
@@ -133,3 +134,16 @@ async def message_for_everybody(
     """
     known = await people.find(app, [sender]) if sender else {}
     return message_view(app, room, message, user_ref(sender, known.get(sender)) if sender else None, at_ms, body)
+
+
+def unread_view(room: RoomSummary) -> RoomUnread:
+    """A room as a list of badges needs it."""
+    me, last = room.me, room.last
+    return RoomUnread(
+        room.room,
+        me.unread,
+        room.tags,
+        me.last_read,
+        None if me.has_read else me.moved_ms,
+        MessageTime(last.message, last.at_ms) if last else None,
+    )

@@ -147,3 +147,9 @@ async def test_bad_paths(al: Imkit, raw_path: bytes, expected: bytes) -> None:
     url = httpx.URL("http://test").copy_with(raw_path=raw_path)
     answer = await al.client.put(url, headers=headers, json={"message": "m1"})
     assert await refused(al, answer, before) == expected
+
+
+@pytest.mark.parametrize("query", ["since=x", "since=1-", "limit=0", "limit=201", "limit=x", "sinse=1"])
+async def test_changes_since_what_is_no_version(al: Imkit, query: str) -> None:
+    answer = await al.as_user("al", "GET", f"/me/readState?{query}")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "INVALID_QUERY"), answer.text

@@ -156,6 +156,17 @@ class RoomUnread(Struct, frozen=True, omit_defaults=True):
     last_message: MessageTime | None = field(name="lastMessage", default=None)
 
 
+class ChangesResult(Struct, frozen=True):
+    """What has changed, and the version of that. `badge` is over all rooms."""
+
+    version: str
+    badge: int
+    snapshot: bool
+    more: bool
+    rooms: list[RoomUnread]
+    removed: list[str]
+
+
 class RoomsResult(Struct, frozen=True):
     """A page of the caller's rooms."""
 
