@@ -41,8 +41,8 @@ local UNLISTED = 2
 
 -- The one way in which a copy changes: replace it by a newer update and move every counter by the
 -- difference. An older or equal stamp changes nothing; but a visit raises no revision, so it may
--- replace a derived copy of the same one. `still`: whether there are rooms with news
--- then, 1 or 0; UNLISTED: this one is not on the list; nil: if it is, take it off.
+-- replace a derived copy of the same one. `still`: whether there are rooms with news then, 1 or 0;
+-- UNLISTED: this one is not on the list; nil: if it is, take it off.
 -- Returns the user's total, how many derived rooms there are, whether there are rooms with news (1
 -- or 0), the copy's cursor when it is ahead of its room's (else 0), the copy's state, and the tags
 -- that it had when that changed what is counted under which tags (else nil).
@@ -89,8 +89,7 @@ local function apply(key, update, cursor, unread, state, still)
     local tags = (state == ACTIVE or state == DERIVED) and update.tags or ""
     local more = unread - old_unread
     if more ~= 0 or old_cursor ~= cursor or old_state ~= state or old_tags ~= tags then
-        -- A clock, so that a side that began anew, or lost its tail in a failover, does not repeat
-        -- versions that its user's devices have seen.
+        -- A clock: a side that began anew, or lost its tail, repeats no version that was seen.
         version = math.max(version + 1, update.at_ms)
         changed_at = version
         forgotten = have[2] and forgotten or version - 1
@@ -106,10 +105,7 @@ local function apply(key, update, cursor, unread, state, still)
         end
         return total, derived, news, ahead, state, old_tags
     end
-    total = total + more
-    if total < 0 then
-        total = 0 -- damaged, which the audit mends
-    end
+    total = math.max(total + more, 0) -- below 0 it was damaged, which the audit mends
     local sums = pack_sums(version, total, news, derived, forgotten)
     if more == 0 then
         redis.call("HSET", key, fields[1], copy, SUMS, sums)
