@@ -28,5 +28,5 @@ if is_deleted(room, seq, kind) then
     return finish(room, 0)
 end
 take_out(room, seq, ordinal, kind, DELETED)
-publish("deleted", room_id(room.key), message)
+publish(room, "deleted", message)
 return finish(room, 1)

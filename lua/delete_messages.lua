@@ -60,6 +60,6 @@ drop_holes_below_floor(room)
 save_head(room)
 push_to_attentive(room, room.floor)
 if count > 0 then
-    publish("deleted", room_id(room.key), first == "" and "_all" or "_before", first)
+    publish(room, "deleted", first == "" and "_all" or "_before", first)
 end
 return finish(room, { count, more and 1 or 0, first })

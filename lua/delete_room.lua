@@ -50,5 +50,5 @@ for _, suffix in ipairs(ROOM_CONTENTS) do
     redis.call("UNLINK", room.key .. suffix)
 end
 push_present_state(room, members)
-publish("gone", room_id(room.key))
+publish(room, "gone")
 return finish(room, { 1, redis.call("HLEN", room.key .. DELETED_MEMBERS) })

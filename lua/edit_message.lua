@@ -23,5 +23,5 @@ if not seq or kind >= DELETED or seq <= room.floor_seq then
     return redis.error_reply(MESSAGE_UNKNOWN)
 end
 local _, sender, at_ms = read_entry(room, chunk, seq)
-publish("message", room_id(room.key), message, sender, at_ms, seq, "edit", body)
+publish(room, "message", message, sender, at_ms, seq, "edit", body)
 return { message, seq, ordinal, at_ms, 0, 0, sender }

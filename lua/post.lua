@@ -120,10 +120,9 @@ if reads and not is_told then
     push_to_member(room, sender, room.seq, room.ordinal, told_until)
 end
 if notify then
-    local id = room_id(room.key)
-    publish("message", id, message, sender, at_ms, room.seq, "new", body)
+    publish(room, "message", message, sender, at_ms, room.seq, "new", body)
     if reads then
-        publish_packed(read_notice(id, sender, message, room.seq))
+        publish_packed(room, read_notice(room_id(room.key), sender, message, room.seq))
     end
 end
 return finish(room, { message, room.seq, room.ordinal, at_ms, 1, moved, sender })

@@ -29,5 +29,5 @@ if is_deleted(room, seq, kind) or kind >= RECALLED then
 end
 take_out(room, seq, ordinal, kind, RECALLED)
 local _, sender, at_ms = read_entry(room, chunk, seq)
-publish("message", room_id(room.key), message, sender, at_ms, seq, "recall", body)
+publish(room, "message", message, sender, at_ms, seq, "recall", body)
 return finish(room, 1)

@@ -38,9 +38,8 @@ if #left > 0 then
     index_if_due(room, settings)
     save_head(room)
     push_present_state(room, left)
-    local id = room_id(room.key)
-    publish("left", id, left)
-    publish("room", id)
+    publish(room, "left", left)
+    publish(room, "room")
 else
     room.revision = before
     push_pending(room)

@@ -26,6 +26,6 @@ for i = 1, #profile, 2 do
     end
 end
 if changed then
-    publish("room", room_id(room.key))
+    publish(room, "room")
 end
 return 1

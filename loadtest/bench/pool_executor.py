@@ -89,6 +89,9 @@ class PoolExecutor:
     def nodes(self) -> list[str]:
         return [self._url]
 
+    def node_of(self, key: str) -> str:
+        return self._url
+
     async def close(self) -> None:
         await self._redis.aclose()
 

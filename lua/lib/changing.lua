@@ -9,7 +9,7 @@
 local function announce_change(room, crossed)
     save_head(room)
     push_to_attentive(room, nil, crossed)
-    publish("room", room_id(room.key))
+    publish(room, "room")
 end
 
 -- The reply. A repeated call, which changed nothing, pushes what its first attempt left pending.

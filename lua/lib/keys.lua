@@ -23,6 +23,7 @@ local PHASE = ":v"
 local ASIDE = ":r"
 local ASIDE_PLACES = ":k"
 local FIRST_PLACES = ":i" -- of layout 1
+local RECENT = ":p"
 
 -- Keys that are deleted with a room. The others hold what is still to be pushed after that.
 local ROOM_CONTENTS = {

@@ -17,6 +17,9 @@ local function begin_stays(room, members, settings)
         end
     end
     end_invitations(room, members)
+    if #joined > 0 then
+        record_notices(room)
+    end
     room.member_count = room.member_count + #joined
     return joined
 end
@@ -39,8 +42,7 @@ end
 
 local function announce_joined(room, joined)
     if #joined > 0 then
-        local id = room_id(room.key)
-        publish("joined", id, joined)
-        publish("room", id)
+        publish(room, "joined", joined)
+        publish(room, "room")
     end
 end

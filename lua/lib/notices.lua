@@ -1,14 +1,39 @@
--- notices: what is published, as msgpack arrays whose first item is the kind
--- (service/readstate/domain/notices.py). Publish last.
+-- notices: what is published of a room, on the channel named like its bare key: msgpack arrays. The
+-- first two items are the kind and the room (service/readstate/domain/notices.py). Publish last.
+--@include lib/room
 --@include lib/reach
 --@include lib/arrays
 
-local function publish_packed(notice)
-    redis.call("PUBLISH", "n:" .. APP, notice)
+local RECENT_KEPT_S = 5
+local MOST_RECENT = 256
+
+-- Keep what is published from here on, for a while: who has just joined may be heard late. The head
+-- must be saved afterwards.
+local function record_notices(room)
+    room.recorded = true
+    redis.call("RPUSH", room.key .. RECENT, "")
+    redis.call("EXPIRE", room.key .. RECENT, RECENT_KEPT_S)
 end
 
-local function publish(...)
-    publish_packed(pack_array(...))
+local function keep_recent(room, notice)
+    local kept = redis.call("RPUSHX", room.key .. RECENT, notice)
+    if kept > 0 and kept <= MOST_RECENT then
+        return
+    end
+    redis.call("UNLINK", room.key .. RECENT)
+    room.recorded = false
+    save_head(room)
+end
+
+local function publish_packed(room, notice)
+    redis.call("SPUBLISH", room.key, notice)
+    if room.recorded then
+        keep_recent(room, notice)
+    end
+end
+
+local function publish(room, kind, ...)
+    publish_packed(room, pack_array(kind, room_id(room.key), ...))
 end
 
 local READ_LAYOUT = ">c6BBc0BBc0BBc0BI8"

@@ -45,6 +45,6 @@ local function read_up_to(
     if counts and shard ~= "" then
         emit(room, shard, pack_entry(notice, before, unread, room.revision))
     end
-    publish_packed(notice)
+    publish_packed(room, notice)
     return reply
 end

@@ -6,9 +6,8 @@
 local ROOM_UNKNOWN = "ROOM_UNKNOWN no such room"
 local MESSAGE_UNKNOWN = "MESSAGE_UNKNOWN no such message in this room"
 local NOT_MEMBER = "NOT_MEMBER not a member of this room"
-
--- Head and members are one hash, so that a read finds and leaves both with one command each. What
--- every read writes anew has a fixed layout: it takes a third of the time of msgpack.
+-- Head and members are one hash: a read finds and leaves both with one command each. What every
+-- read writes anew has a fixed layout: it takes a third of the time of msgpack.
 local HEAD_LAYOUT = ">BI7I7I5I5I4I5I5c21BBc0" -- behind it the tag set
 local REST_LAYOUT = ">I5I5I5I3I3" -- of the 21 bytes
 local HEAD_BEGINS = 130 -- 128 and the number of the layout; the first byte of layout 1 is below 128
@@ -17,6 +16,7 @@ local DELETED_FLAG = 2
 local DERIVED_FLAG = 4
 local BY_CLIENT_FLAG = 8
 local LARGE_FLAG = 16
+local RECORDED_FLAG = 32
 
 -- What no read needs is unpacked when it is first asked for or set:
 --   floor_seq      the messages up to this seq were deleted together
@@ -67,8 +67,9 @@ local function read_head(key, packed)
         active = flags % 2 == 0, -- false: frozen
         deleted = flags % 4 >= DELETED_FLAG,
         derived = flags % 8 >= DERIVED_FLAG, -- above the fan-out limit: the members' copies count nothing
-        large = flags >= LARGE_FLAG, -- has indexes of its members (lib/order.lua, lib/attention.lua)
+        large = flags % 32 >= LARGE_FLAG, -- has indexes of its members (lib/order.lua, lib/attention.lua)
         by_client = flags % 16 >= BY_CLIENT_FLAG, -- made by a client: a backend that makes this room takes it over
+        recorded = flags >= RECORDED_FLAG, -- notices are kept for those who have just joined (lib/notices.lua)
         member_count = member_count,
         floor = floor, -- ordinals up to here were deleted together
         top_hole = top_hole, -- highest hole, 0 without any
@@ -80,7 +81,7 @@ end
 local function pack_head(room)
     local flags = (room.active and 0 or FROZEN_FLAG) + (room.deleted and DELETED_FLAG or 0)
         + (room.derived and DERIVED_FLAG or 0) + (room.by_client and BY_CLIENT_FLAG or 0)
-        + (room.large and LARGE_FLAG or 0)
+        + (room.large and LARGE_FLAG or 0) + (room.recorded and RECORDED_FLAG or 0)
     local rest = room.rest
         or struct.pack(REST_LAYOUT, room.floor_seq, room.deleted_count, room.oldest, room.buckets, room.term)
     return struct.pack(
@@ -111,8 +112,7 @@ local function save_head(room)
 end
 
 -- Whether the room was made otherwise than the caller has seen it: "1" by a client, "0" not by one,
--- "" either way. What a caller may do depends on it, and a backend may have taken the room over
--- meanwhile.
+-- "" either way. A backend may have taken the room over meanwhile.
 local function made_otherwise(room, seen)
     return seen ~= "" and (seen == "1") ~= room.by_client
 end
@@ -125,8 +125,8 @@ local function existing_room(key, made)
     end
 end
 
--- A new revision: above the last one and never behind the server's clock, so that a room that a
--- failover set back does not repeat stamps that its members have seen.
+-- A new revision: above the last one, and never behind the server's clock: a room that a failover
+-- set back must not repeat stamps.
 local function raise_revision(room, at_least)
     local time = redis.call("TIME")
     room.revision = math.max(room.revision + 1, time[1] * 1000000 + time[2], at_least or 0)

@@ -61,11 +61,11 @@ local function take_over(room, tags, joining, others, settings)
     end
     push_pending(room)
     if #left > 0 then
-        publish("left", room_id(room.key), left)
+        publish(room, "left", left)
     end
     if #joined > 0 then
-        publish("joined", room_id(room.key), joined)
+        publish(room, "joined", joined)
     end
-    publish("room", room_id(room.key))
+    publish(room, "room")
     return room.by_client
 end

@@ -1,6 +1,7 @@
 -- user: the user's side. Per room a stamped copy; beside it counters that always equal the sums
 -- over the copies.
 --@include lib/counters
+--@include lib/arrays
 
 local ROOMLESS_KEPT_S = 24 * 3600 -- for so long the side of a user who is in no room stays
 
@@ -102,6 +103,10 @@ local function apply(key, update, cursor, unread, state, still)
         redis.call("HSET", key, fields[1], copy, SUMS, pack_sums(version, total, news, derived, forgotten))
         if state == GONE then
             expire_if_roomless(key)
+        end
+        if (state == GONE) ~= (old_state == GONE) then
+            -- On the user's channel: a listener of the user must listen to the room as well.
+            redis.call("SPUBLISH", key, pack_array("membership", update.id, state ~= GONE))
         end
         return total, derived, news, ahead, state, old_tags
     end

@@ -56,7 +56,10 @@ COPIES_RECONCILED = Counter(
 OPEN_SOCKETS = Gauge("readstate_open_sockets", "Sockets that are connected.", multiprocess_mode="livesum")
 NOTICES_SENT = Counter("readstate_notices_sent", "Notices put on the way to a socket, by event.", ["event"])
 NOTICES_DROPPED = Counter("readstate_notices_dropped", "Notices that did not reach a socket, by reason.", ["reason"])
-NOTICE_GAPS = Counter("readstate_notice_gaps", "Times that a worker may have missed notices of an app.")
+NOTICE_GAPS = Counter("readstate_notice_gaps", "Times that a worker may have missed notices of users or rooms.")
+SUBSCRIPTIONS = Gauge(
+    "readstate_subscriptions", "Rooms and users whose notices the workers listen to.", multiprocess_mode="livesum"
+)
 WEBHOOKS_DELIVERED = Counter(
     "readstate_webhooks_delivered", "Webhooks that were accepted, by form; none: nothing to tell.", ["form"]
 )

@@ -1,17 +1,17 @@
 """Servers that are not ready, or go away."""
 
-import asyncio
 import socket
 from pathlib import Path
 
 import pytest
 
+from readstate.domain.notices import MessagePosted, Source
 from readstate.errors import Unavailable, UnknownOutcome
 from readstate.store.connect import connect
-from readstate.store.notices import RedisNotices
 from readstate.store.redis_store import redis_store
 from readstate.store.server_check import check_server
 from tests.support.calls import plain_call
+from tests.support.ears import Ear
 from tests.support.proxy import CuttingProxy
 from tests.support.servers import Cluster, Server, short_directory
 from tests.support.waiting import wait_until_now
@@ -62,18 +62,14 @@ async def test_a_cluster_may_have_ipv6_addresses() -> None:
             assert (await check_server(cluster.url)).primaries == len(cluster.nodes)
             executor = await connect(cluster.url)
             store = redis_store(executor)
-            heard: list[object] = []
-            notices = RedisNotices(executor, cluster.url)
-            notices.attach(lambda app, notice: heard.append(notice), lambda app: asyncio.sleep(0))
-            await notices.start()
-            await notices.subscribe("a")
-            for number in range(12):
-                await store.rooms.create_room(
-                    app="a", room=f"room-{number}", tags=[], profile={}, members=["ann", "ben"]
-                )
+            ear = Ear(executor, cluster.url)
+            rooms = [f"room-{number}" for number in range(12)]
+            await ear.notices.subscribe([Source.room("a", room) for room in rooms])
+            for room in rooms:
+                await store.rooms.create_room(app="a", room=room, tags=[], profile={}, members=["ann", "ben"])
                 await store.messages.post(
                     app="a",
-                    room=f"room-{number}",
+                    room=room,
                     message="m",
                     sender="ann",
                     countable=True,
@@ -81,12 +77,9 @@ async def test_a_cluster_may_have_ipv6_addresses() -> None:
                     sender_must_be_member=True,
                 )
             assert (await store.badges.badge(app="a", user="ben", tags=[])) == 12
-            for _ in range(100):
-                if len(heard) >= 12:
-                    break
-                await asyncio.sleep(0.1)
-            assert len(heard) >= 12
-            await notices.stop()
+            heard = await ear.catch_up(*(Source.room("a", room) for room in rooms))
+            assert {notice.room for _, notice in heard if isinstance(notice, MessagePosted)} == set(rooms)
+            await ear.notices.stop()
             await store.outbox.close()
             await executor.close()
         finally:

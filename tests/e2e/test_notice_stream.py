@@ -1,72 +1,29 @@
-"""The stream of notices on a real server and a real cluster: no loss goes unnoticed."""
+"""The notices of rooms and users on a real server and a real cluster: no loss goes unnoticed."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Collection
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from readstate.domain.notices import MessageDeleted, Notice, encode_notice
+from readstate.domain.notices import MessageDeleted, Notice, Source
 from readstate.errors import Unavailable
+from readstate.store import channel_connection
 from readstate.store import notices as stream
 from readstate.store.connect import connect
 from readstate.store.executor import Executor
-from readstate.store.keys import Keys
-from readstate.store.notices import RedisNotices
+from tests.support.ears import Ear, channel_of
 from tests.support.servers import Cluster, Server, short_directory
 from tests.support.waiting import wait_until
-
-
-class Ear:
-    """Listens to notices, and publishes some by hand."""
-
-    def __init__(self, executor: Executor, url: str) -> None:
-        self.executor = executor
-        self.notices = RedisNotices(executor, url)
-        self.heard: list[tuple[str, Notice]] = []
-        self.gaps: list[str] = []
-        self.while_repairing: Callable[[], Awaitable[None]] | None = None
-        self.notices.attach(lambda app, notice: self.heard.append((app, notice)), self._gap)
-
-    async def _gap(self, app: str) -> None:
-        if self.while_repairing:
-            await self.while_repairing()
-        self.gaps.append(app)
-
-    async def publish(self, app: str, text: str, *, key: str = "k") -> None:
-        await self.executor.command("PUBLISH", Keys.notices(app), encode_notice(MessageDeleted("r", text)), key=key)
-
-    def texts(self, app: str) -> list[str]:
-        return [notice.message for name, notice in self.heard if name == app and isinstance(notice, MessageDeleted)]
-
-    async def until(self, condition: Callable[[], bool], describe: str) -> None:
-        async def holds() -> bool:
-            return condition()
-
-        await wait_until(holds, f"{describe} (heard {len(self.heard)}, gaps {self.gaps})")
-
-    async def until_last(self, app: str, text: str) -> None:
-        await self.until(lambda: self.texts(app)[-1:] == [text], f"the notice {text}")
-
-    async def until_gaps(self, times: int, *apps: str) -> None:
-        await self.until(lambda: {self.gaps.count(app) for app in apps} == {times}, f"gap {times}")
-
-    async def subscribers(self, app: str) -> int:
-        replies = await self.executor.each_node("PUBSUB", "NUMSUB", Keys.notices(app))
-        return sum(int(reply[1]) for reply in replies)
-
-    async def cut(self) -> None:
-        """End every subscriber's connection, as a server that is restarted does."""
-        await self.executor.each_node("CLIENT", "KILL", "TYPE", "PUBSUB")
 
 
 @contextlib.asynccontextmanager
 async def an_ear(url: str, *, through: str = "") -> AsyncIterator[Ear]:
     executor = await connect(url)
     ear = Ear(executor, through or url)
-    await ear.notices.start()
     try:
         yield ear
     finally:
@@ -80,157 +37,217 @@ async def ear(plan_url: str) -> AsyncIterator[Ear]:
         yield ear
 
 
-async def test_what_is_published_after_listening_is_heard_in_order(ear: Ear, app: str) -> None:
-    """On a cluster, from any node."""
-    await ear.notices.subscribe(app)
-    for number in range(200):
-        await ear.publish(app, str(number), key=f"k{number}")
-    await ear.until(lambda: len(ear.heard) >= 200, "200 notices")
-    assert sorted(ear.texts(app), key=int) == [str(number) for number in range(200)]
-    await asyncio.gather(*(ear.publish(app, f"same-{number}") for number in range(500)))
-    await ear.until(lambda: len(ear.heard) >= 700, "700 notices")
-    assert ear.texts(app)[200:] == [f"same-{number}" for number in range(500)]
-    assert ear.gaps == []
+def sources_of(app: str, count: int = 6) -> list[Source]:
+    """Rooms and users, in slots of every node of a cluster."""
+    return [Source.room(app, f"r{number}") if number % 2 else Source.user(app, f"u{number}") for number in range(count)]
 
 
-async def test_nobody_is_subscribed_longer_than_somebody_listens(ear: Ear, app: str) -> None:
-    await asyncio.gather(*(ear.notices.subscribe(app) for _ in range(3)))
-    assert await ear.subscribers(app) == 1
-    await ear.notices.unsubscribe(app)
-    await ear.notices.unsubscribe(app)
-    assert await ear.subscribers(app) == 1
-    await ear.notices.unsubscribe(app)
-
-    async def unsubscribed() -> bool:
-        return await ear.subscribers(app) == 0
-
-    await wait_until(unsubscribed, "the subscription to end")
-    await ear.notices.subscribe(app)
-    await ear.publish(app, "heard")
-    await ear.until(lambda: ear.texts(app) == ["heard"], "the notice")
-    assert ear.gaps == []
+def said(text: str) -> MessageDeleted:
+    return MessageDeleted("r", text)
 
 
-async def test_a_listener_that_comes_and_goes_at_once_still_hears(ear: Ear, app: str) -> None:
-    """Of the confirmations that come back only the last one counts."""
+async def listeners(executor: Executor, source: Source) -> int:
+    """How many workers the store knows to listen to a source."""
+    replies = await executor.each_node("PUBSUB", "SHARDNUMSUB", channel_of(source))
+    return sum(int(reply[1]) for reply in replies)
+
+
+async def until_listeners(executor: Executor, source: Source, count: int) -> None:
+    async def holds() -> bool:
+        return await listeners(executor, source) == count
+
+    await wait_until(holds, f"{count} listeners")
+
+
+async def until_gaps(ear: Ear, *sources: Source) -> None:
+    async def holds() -> bool:
+        return set(ear.gaps) >= set(sources)
+
+    await wait_until(holds, f"gaps of {sources} (there are {ear.gaps})")
+
+
+async def cut(ear: Ear) -> None:
+    """End every subscriber's connection, as a server that is restarted does."""
+    await ear.executor.each_node("CLIENT", "KILL", "TYPE", "PUBSUB")
+
+
+async def test_what_is_published_after_subscribing_is_heard_in_order(ear: Ear, app: str) -> None:
+    """Of each source; of no other."""
+    sources = sources_of(app)
+    await ear.notices.subscribe(sources)
     for number in range(50):
-        await ear.notices.subscribe(app)
-        await ear.publish(app, str(number))
-        await ear.until_last(app, str(number))
-        await ear.notices.unsubscribe(app)
-        coming = asyncio.create_task(ear.notices.subscribe(app))
+        for source in (*sources, Source.room(app, "another")):
+            await ear.publish(source, said(str(number)))
+    heard = await ear.catch_up(*sources)
+    for source in sources:
+        assert [notice for where, notice in heard if where == source] == [said(str(number)) for number in range(50)]
+    assert len(heard) == 50 * len(sources)
+    assert ear.gaps == []
+
+
+async def test_a_subscription_stays_some_seconds_longer_than_its_last_listener(
+    ear: Ear, app: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "GRACE_S", 0.3)
+    room, other = Source.room(app, "r"), Source.room(app, "s")
+    await asyncio.gather(*(ear.notices.subscribe([room, other]) for _ in range(3)))
+    assert await listeners(ear.executor, room) == 1
+    for _ in range(3):
+        ear.notices.unsubscribe([room])
+    assert await listeners(ear.executor, room) == 1
+    await until_listeners(ear.executor, room, 0)
+    assert not ear.notices.retain(room)
+    assert await listeners(ear.executor, other) == 1
+    await ear.notices.subscribe([room])
+    await ear.publish(room, said("heard"))
+    assert await ear.catch_up(room) == [(room, said("heard"))]
+    ear.notices.unsubscribe([room])
+    assert ear.notices.retain(room)
+    await asyncio.sleep(0.5)
+    assert await listeners(ear.executor, room) == 1
+    assert ear.gaps == []
+
+
+async def test_who_comes_and_goes_at_once_is_heard_whenever_they_listen(
+    ear: Ear, app: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Confirmations that come late mislead no one."""
+    monkeypatch.setattr(stream, "GRACE_S", 0.0)
+    sources = sources_of(app)
+    for number in range(50):
+        await ear.notices.subscribe(sources)
+        for source in sources:
+            await ear.publish(source, said(str(number)))
+        assert len(await ear.catch_up(*sources)) == len(sources)
+        ear.notices.unsubscribe(sources)
+        await asyncio.sleep(0.001 * (number % 3))
+        coming = asyncio.create_task(ear.notices.subscribe(sources))
         await asyncio.sleep(0)
         coming.cancel()
         await asyncio.wait({coming})
     assert ear.gaps == []
 
 
-async def test_a_lost_connection_is_a_gap_for_everybody_who_was_heard(ear: Ear, app: str) -> None:
-    """Also for apps of which nothing was published meanwhile: that cannot be known."""
-    other = f"{app}-b"
-    await ear.notices.subscribe(app)
-    await ear.notices.subscribe(other)
+async def test_a_lost_connection_is_a_gap_of_all_that_was_heard_on_it(ear: Ear, app: str) -> None:
+    """Also of that of which nothing was published meanwhile: that cannot be known."""
+    sources = sources_of(app)
+    await ear.notices.subscribe(sources)
     for times in (1, 2, 3):
-        await ear.cut()
-        await ear.until_gaps(times, app, other)
-        await ear.publish(app, f"after {times}")
-        await ear.until_last(app, f"after {times}")
-    assert ear.notices.reconnects == 3
-
-
-async def test_nothing_is_handed_on_before_the_gap_was_dealt_with(ear: Ear, app: str) -> None:
-    """Notices after a gap meet repaired state. They wait for it and are not lost."""
-
-    async def repair() -> None:
-        for number in range(20):
-            await ear.publish(app, str(number))
-        await asyncio.sleep(0.3)
-        assert ear.heard == []
-
-    ear.while_repairing = repair
-    await ear.notices.subscribe(app)
-    await ear.cut()
-    await ear.until(lambda: len(ear.heard) == 20, "what was published meanwhile")
-    assert ear.gaps == [app]
+        await cut(ear)
+        await until_gaps(ear, *sources)
+        assert len(ear.gaps) == len(sources)
+        ear.gaps.clear()
+        await ear.notices.subscribe(sources)
+        for source in sources:
+            await ear.publish(source, said(f"after {times}"))
+        assert len(await ear.catch_up(*sources)) == len(sources)
 
 
 async def test_a_gap_that_cannot_be_dealt_with_does_not_deafen(ear: Ear, app: str) -> None:
-    async def fail() -> None:
-        raise Unavailable("down")
+    def fail(sources: Collection[Source]) -> None:
+        ear.gaps.extend(sources)
+        raise ZeroDivisionError
 
-    ear.while_repairing = fail
-    await ear.notices.subscribe(app)
-    await ear.cut()
-    await ear.until(lambda: ear.notices.reconnects == 1, "the new connection")
-    await ear.notices.subscribe(app)
-    await ear.publish(app, "after")
-    await ear.until(lambda: ear.texts(app) == ["after"], "the notice")
-
-
-async def test_listening_while_the_connection_is_lost_waits_for_the_next_one(ear: Ear, app: str) -> None:
-    other = f"{app}-b"
-    await ear.notices.subscribe(app)
-    await ear.cut()
-    await ear.notices.subscribe(other)
-    await ear.publish(other, "heard")
-    await ear.until(lambda: ear.texts(other) == ["heard"], "the notice")
-    await ear.until(lambda: ear.gaps == [app], "a gap for the one that was heard before")
+    room = Source.room(app, "r")
+    ear.notices.attach(lambda source, notice: ear.heard.append((source, notice)), fail)
+    await ear.notices.subscribe([room])
+    await cut(ear)
+    await until_gaps(ear, room)
+    await ear.notices.subscribe([room])
+    await ear.publish(room, said("after"))
+    assert await ear.catch_up(room) == [(room, said("after"))]
 
 
 @pytest.mark.parametrize(
     "payload",
-    [b"", b"\xff", b"\x90", b"\x91\xa3wat", b"\x92\xa4gone\x01", b"hello", b"\x92\xa4gone\xa1\xff", b"\x91" * 5000],
+    [b"\xff", b"\x90", b"\x91\xa3wat", b"\x92\xa4gone\x01", b"hello", b"\x92\xa4gone\xa1\xff", b"\x91" * 5000],
 )
 async def test_what_is_no_notice_is_counted_and_passed_over(ear: Ear, app: str, payload: bytes) -> None:
-    await ear.notices.subscribe(app)
-    await ear.executor.command("PUBLISH", Keys.notices(app), payload, key="k")
-    await ear.publish(app, "after")
-    await ear.until(lambda: ear.texts(app) == ["after"], "the notice after it")
+    room = Source.room(app, "r")
+    await ear.notices.subscribe([room])
+    await ear.publish(room, payload)
+    await ear.publish(room, said("after"))
+    assert await ear.catch_up(room) == [(room, said("after"))]
     assert ear.notices.undecodable == 1
 
 
 async def test_a_listener_that_fails_does_not_stop_the_stream(ear: Ear, app: str) -> None:
-    def fail(app: str, notice: Notice) -> None:
-        ear.heard.append((app, notice))
+    room = Source.room(app, "r")
+
+    def fail(source: Source, notice: Notice) -> None:
+        ear.heard.append((source, notice))
         if len(ear.heard) == 1:
             raise ZeroDivisionError
 
-    ear.notices.attach(fail, ear._gap)
-    await ear.notices.subscribe(app)
-    await ear.publish(app, "one")
-    await ear.publish(app, "two")
-    await ear.until(lambda: ear.texts(app) == ["one", "two"], "both")
+    ear.notices.attach(fail, ear.gaps.extend)
+    await ear.notices.subscribe([room])
+    await ear.publish(room, said("one"))
+    await ear.publish(room, said("two"))
+    assert await ear.catch_up(room) == [(room, said("one")), (room, said("two"))]
 
 
-async def test_after_a_loss_another_node_is_asked(cluster: Cluster, app: str) -> None:
-    async with an_ear(cluster.url) as ear:
-        await ear.notices.subscribe(app)
-        seen = set()
-        for times in range(3):
-            for node in cluster.nodes:
-                with node.client() as client:
-                    if client.pubsub_numsub(Keys.notices(app))[0][1]:
-                        seen.add(node.port)
-            await ear.cut()
-            await ear.until_gaps(times + 1, app)
-        assert len(seen) == 3
+async def test_a_burst_is_heard_in_order_and_lets_others_have_their_turn(ear: Ear, app: str) -> None:
+    room = Source.room(app, "r")
+    await ear.notices.subscribe([room])
+    await asyncio.gather(*(ear.publish(room, said(str(number))) for number in range(3000)))
+    assert await ear.catch_up(room) == [(room, said(str(number))) for number in range(3000)]
 
 
-async def test_a_server_that_is_restarted_is_found_again(app: str) -> None:
+async def test_a_server_that_is_restarted_is_found_again(app: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "CONFIRM_S", 1.0)
+    room, other = Source.room(app, "r"), Source.room(app, "s")
     with short_directory() as directory:
         server = Server(directory / "one")
         server.start()
         async with an_ear(server.url) as ear:
-            await ear.notices.subscribe(app)
+            await ear.notices.subscribe([room])
             await asyncio.to_thread(server.kill)
             with pytest.raises(Unavailable):
-                await ear.notices.subscribe(f"{app}-b")
+                await ear.notices.subscribe([room, other])
             await asyncio.to_thread(server.start)
-            await ear.until(lambda: ear.gaps == [app], "a gap")
-            await ear.publish(app, "after")
-            await ear.until(lambda: ear.texts(app) == ["after"], "the notice")
-            assert f"{app}-b" not in ear.notices._listeners
+            await until_listeners(ear.executor, room, 1)
+            assert ear.gaps == [room]
+            await ear.publish(room, said("after"))
+            assert await ear.catch_up(room) == [(room, said("after"))]
+            assert await listeners(ear.executor, other) == 0
         server.stop()
+
+
+async def test_a_slot_that_moves_is_a_gap_of_what_is_in_it(cluster: Cluster, app: str) -> None:
+    """It is then heard at its new node; and the rest as before, without a gap."""
+    async with an_ear(cluster.url) as ear:
+        sources = sources_of(app, 12)
+        await ear.notices.subscribe(sources)
+        moved = sources[1]
+        await move_slot(cluster, channel_of(moved))
+        await until_gaps(ear, moved)
+        await ear.notices.subscribe(sources)
+        for source in sources:
+            await ear.publish(source, said("after"))
+        assert len(await ear.catch_up(*sources)) == len(sources)
+        assert ear.gaps == [moved]
+
+
+async def move_slot(cluster: Cluster, key: str) -> None:
+    """Move the slot of `key`, in which there are no keys, to another node."""
+    clients: list[Any] = [node.client() for node in cluster.nodes]
+    slot = clients[0].execute_command("CLUSTER", "KEYSLOT", key)
+    ids = [client.execute_command("CLUSTER", "MYID") for client in clients]
+    slots = [client.execute_command("CLUSTER", "COUNTKEYSINSLOT", slot) for client in clients]
+    assert slots == [0] * len(slots)
+    owner = next(
+        at
+        for at, client in enumerate(clients)
+        if any(
+            first <= slot <= last and owner[2] == ids[at]
+            for first, last, owner, *_ in client.execute_command("CLUSTER", "SLOTS")
+        )
+    )
+    target = (owner + 1) % len(clients)
+    for at in (target, owner, *(at for at in range(len(clients)) if at not in (target, owner))):
+        clients[at].execute_command("CLUSTER", "SETSLOT", slot, "NODE", ids[target])
+    for client in clients:
+        client.close()
 
 
 class DeafPipe:
@@ -265,16 +282,18 @@ async def test_a_connection_that_only_looks_alive_is_given_up(
     server: Server, app: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its probe does not come back. The probe of a quiet connection does, and it stays."""
-    monkeypatch.setattr(stream, "SILENCE_S", 0.3)
-    monkeypatch.setattr(stream, "PROBE_S", 0.3)
+    monkeypatch.setattr(channel_connection, "SILENCE_S", 0.3)
+    monkeypatch.setattr(channel_connection, "PROBE_S", 0.3)
+    room = Source.room(app, "r")
     with short_directory() as directory:
         pipe = DeafPipe(server.socket, directory / "pipe")
         listener = await asyncio.start_unix_server(pipe.serve, str(pipe.path))
         async with listener, an_ear(server.url, through=f"unix://{pipe.path}") as ear:
-            await ear.notices.subscribe(app)
+            await ear.notices.subscribe([room])
             await asyncio.sleep(1.5)
-            assert (ear.notices.reconnects, ear.gaps) == (0, [])
+            assert (pipe.connections, ear.gaps) == (1, [])
             pipe.deaf = True
-            await ear.until(lambda: ear.gaps == [app], "the gap")
-            await ear.publish(app, "after")
-            await ear.until(lambda: ear.texts(app) == ["after"], "the notice")
+            await until_gaps(ear, room)
+            await ear.notices.subscribe([room])
+            await ear.publish(room, said("after"))
+            assert await ear.catch_up(room) == [(room, said("after"))]

@@ -225,8 +225,8 @@ async def test_a_take_over_is_announced(server: Server, app: str, lua_dir: Path 
     store = redis_store(executor)
     await made_by_a_client(store, app, "eve", "bob")
     with server.client() as client, client.pubsub() as ear:
-        ear.subscribe(Keys.notices(app))
-        assert ear.get_message(timeout=10)["type"] == "subscribe"
+        ear.ssubscribe(Keys.room(app, "r"))
+        assert ear.get_message(timeout=10)["type"] == "ssubscribe"
         await taken_over(store, app, "ann", "bob")
         heard = [decode_notice(ear.get_message(timeout=10)["data"]) for _ in range(3)]
     await executor.close()

@@ -3,11 +3,10 @@
 import shutil
 from pathlib import Path
 
-import msgspec
 import pytest
-from redis.asyncio import Redis
 
 from readstate.domain.messages import Deleted
+from readstate.domain.notices import CursorMoved, MessageDeleted, MessagePosted, Source
 from readstate.domain.receipts import Filter
 from readstate.errors import MessageUnknown, RoomUnknown
 from readstate.store import scripts
@@ -15,6 +14,7 @@ from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore, redis_store
 from tests.support.contents import contents, refused
+from tests.support.ears import an_ear
 from tests.support.rooms import a_room, posted, unread_of
 
 
@@ -55,23 +55,18 @@ async def test_holes_go_with_the_messages(store: RedisStore, app: str) -> None:
 
 
 async def test_messages_that_are_all_deleted_already_are_not_announced_again(
-    store: RedisStore, app: str, plan_url: str
+    store: RedisStore, executor: Executor, app: str, plan_url: str
 ) -> None:
     """Each was announced when it was deleted."""
     await a_room(store, app)
-    async with Redis.from_url(plan_url) as client, client.pubsub() as channel:
-        await channel.subscribe(Keys.notices(app))
-        assert await channel.get_message(timeout=5)  # of the subscription
+    room = Source.room(app, "r")
+    async with an_ear(executor, plan_url, room) as ear:
         await posted(store, app, message="m")
         await store.messages.delete_message(app=app, room="r", message="m")
         assert (await store.messages.delete_messages(app=app, room="r")).count == 0
         await posted(store, app, message="n")
-        kinds: list[str] = []
-        while kinds.count("message") < 2:
-            heard = await channel.get_message(timeout=5)
-            assert heard
-            kinds.append(msgspec.msgpack.decode(heard["data"])[0])
-    assert [kind for kind in kinds if kind in ("message", "deleted")] == ["message", "deleted", "message"]
+        kinds = [type(notice) for _, notice in await ear.catch_up(room)]
+    assert [kind for kind in kinds if kind is not CursorMoved] == [MessagePosted, MessageDeleted, MessagePosted]
 
 
 async def test_an_empty_room_has_nothing_to_delete(store: RedisStore, app: str) -> None:

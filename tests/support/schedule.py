@@ -63,6 +63,9 @@ class SteppedExecutor:
     def nodes(self) -> list[str]:
         return self._executor.nodes()
 
+    def node_of(self, key: str) -> str:
+        return self._executor.node_of(key)
+
     async def slots(self) -> dict[str, list[tuple[int, int]]]:
         return await self._executor.slots()
 

@@ -1,14 +1,31 @@
 """What is pushed to devices. The scripts publish notices last, so that those of a room have the
 order of its changes.
 
-Between Redis and the workers a notice is a msgpack array whose first item is the kind.
+Each room and each user is a *source* of notices, with a channel of its own. Between Redis and the
+workers a notice is a msgpack array whose first item is the kind.
 """
 
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 from msgspec import Struct
+
+
+class Source(NamedTuple):
+    """A room or a user, of which there are notices."""
+
+    kind: Literal["room", "user"]
+    app: str
+    name: str
+
+    @classmethod
+    def room(cls, app: str, room: str) -> "Source":
+        return cls("room", app, room)
+
+    @classmethod
+    def user(cls, app: str, user: str) -> "Source":
+        return cls("user", app, user)
 
 
 class _Notice(Struct, frozen=True, array_like=True):
@@ -61,9 +78,23 @@ class RoomDeleted(_Notice, frozen=True, array_like=True, tag="gone"):
     """The room was deleted."""
 
 
+class Mark(_Notice, frozen=True, array_like=True, tag="mark"):
+    """Nothing has changed: the place in the room's notices up to which `Notices.catch_up` knows."""
+
+    mark: str
+
+
+class MembershipChanged(_Notice, frozen=True, array_like=True, tag="membership"):
+    """Of a user: from here on they are a member of `room`, or no longer. It may come before or
+    after the room's own `Joined` or `Left`.
+    """
+
+    is_member: bool
+
+
 class TokensRevoked(Struct, frozen=True, array_like=True, tag="revoked"):
-    """Tokens of `user` were revoked: connections that used them are closed. `token_id` "": all that
-    were issued before `before_s`.
+    """Tokens of `user`, whose notice it is, were revoked: connections that used them are closed.
+    `token_id` "": all that were issued before `before_s`.
     """
 
     user: str
@@ -71,25 +102,49 @@ class TokensRevoked(Struct, frozen=True, array_like=True, tag="revoked"):
     before_s: int
 
 
-Notice = CursorMoved | MessagePosted | MessageDeleted | RoomChanged | Joined | Left | RoomDeleted | TokensRevoked
+OfRoom = CursorMoved | MessagePosted | MessageDeleted | RoomChanged | Joined | Left | RoomDeleted | Mark
+Notice = OfRoom | MembershipChanged | TokensRevoked
 
 decode_notice = msgspec.msgpack.Decoder(Notice).decode
 encode_notice = msgspec.msgpack.Encoder().encode
 
 
-class Notices(Protocol):
-    """Notices of what happened, app by app. Each arrives at most once.
+class Recent(Struct, frozen=True):
+    """What a room has announced lately. `members`: who of the users in question is a member."""
 
-    `on_notice(app, notice)` is called in the order in which each room changed. `on_gap(app)` is
-    called when notices may have been lost since the last one: state that is shown must be fetched
-    again.
+    members: frozenset[str]
+    notices: Sequence[OfRoom]
+
+
+class Notices(Protocol):
+    """Notices of what happened. Each arrives at most once.
+
+    `on_notice(source, notice)` is called in the order in which each source changed.
+    `on_gap(sources)` is called when notices of these may have been lost: who shows their state must
+    fetch it again.
     """
 
-    async def subscribe(self, app: str) -> None:
-        """Subscribe to `app`; returns when every later notice will arrive. It needs one
-        `unsubscribe` per call.
+    async def subscribe(self, sources: Collection[Source]) -> None:
+        """Subscribe to each of `sources`; returns when every later notice of them will arrive.
+
+        Each needs one `unsubscribe`. Raises Unavailable; then it is subscribed to none of them.
         """
 
-    async def unsubscribe(self, app: str) -> None: ...
+    def retain(self, source: Source) -> bool:
+        """Subscribe once more to a source of which notices arrive already.
 
-    def attach(self, on_notice: Callable[[str, Notice], None], on_gap: Callable[[str], Awaitable[None]]) -> None: ...
+        Returns False, and does nothing, when they do not.
+        """
+
+    def unsubscribe(self, sources: Iterable[Source]) -> None:
+        """Undo one `subscribe` or `retain` of each."""
+
+    async def catch_up(self, room: Source, users: Collection[str], mark: str) -> Recent:
+        """What was announced in a room within the last seconds, up to the notice `mark`.
+
+        It lacks what came too long before. Raises Unavailable.
+        """
+
+    def attach(
+        self, on_notice: Callable[[Source, Notice], None], on_gap: Callable[[Collection[Source]], None]
+    ) -> None: ...

@@ -129,6 +129,9 @@ class Cluster:
     def nodes(self) -> list[str]:
         return self._map.nodes()
 
+    def node_of(self, key: str) -> str:
+        return self._owner(key_slot(key.encode()))
+
     async def slots(self) -> dict[str, list[tuple[int, int]]]:
         await self._map.load()
         return self._map.ranges()

@@ -54,6 +54,12 @@ class Executor(Protocol):
     def nodes(self) -> list[str]:
         """Addresses of the primaries."""
 
+    def node_of(self, key: str) -> str:
+        """The address of the primary that has the slot of `key`, as far as is known.
+
+        `slots` asks anew. Raises Unavailable.
+        """
+
     async def slots(self) -> dict[str, list[tuple[int, int]]]:
         """The slots of each primary, in ranges from first to last, in their order.
 

@@ -48,6 +48,8 @@ A room's slot, `{r:<app>:<room>}` (the truth):
                     at rest)
     :w      hash    revision -> event not yet handed over to the deliverers of webhooks (split plan
                     only; empty at rest)
+    :p      list    the latest notices, while somebody who has just joined may be heard late: 5 s
+                    (lua/lib/notices.lua)
     :v      string  how far the room has been brought over from an earlier layout; with :r and :k,
                     hashes of which the values are still to be brought over. :i was the index of
                     message ids of layout 1 (lua/lib/bringing_over.lua)
@@ -109,8 +111,8 @@ day.
     {readstate}:failover   string  held by the worker that makes them agree after a failover
     {readstate}:pending    string  there while it is too early to look for forgotten pending updates
 
-and the channel `n:<app>`. Whether a listener still hears is tried on `n::<random>`, and at the
-start whether all that is needed may be done on the key `{readstate}:trial`.
+Each room and each user has a sharded channel, which is named like the bare key. At the start it is
+tried on the key `{readstate}:trial` whether all that is needed may be done.
 
 `:0` and `:1` behind the key of a room, a user or a shard are never written. Scripts miss them where
 a slot is on its way to another node (store/guards.py).
@@ -154,6 +156,7 @@ class OfRoom(StrEnum):
     ASIDE = ":r"
     ASIDE_PLACES = ":k"
     FIRST_PLACES = ":i"
+    RECENT = ":p"
 
 
 class OfUser(StrEnum):
@@ -237,10 +240,6 @@ class Keys:
     @staticmethod
     def revocations(app: str) -> str:
         return f"{{a:{app}}}:v"
-
-    @staticmethod
-    def notices(app: str) -> str:
-        return f"n:{app}"
 
     @staticmethod
     def message(app: str, message: str) -> str:

@@ -188,6 +188,15 @@ def set_unread(*, app: str, user: str, count: int, settings: str) -> int: ...
 def acknowledge(*, user: str, messages: Sequence[str]) -> list[str]: ...
 
 
+class RecentReply(Struct, frozen=True):
+    members: list[str]
+    recent: list[bytes]
+
+
+@script
+def catch_up(*, app: str, mark: str, users: Iterable[str]) -> RecentReply: ...
+
+
 class Person(Struct, frozen=True):
     member: str
     at: int

@@ -1,29 +1,26 @@
-"""The stream of notices: one pub/sub connection per worker, for all apps that have listeners.
+"""The notices of the rooms and users that a worker listens to.
 
-Redis forgets what it could not deliver. So this file has to find out when notices may have been
-missed, and to report the gap:
-- Every loss of the connection is a gap for every app that was heard on it.
-- A connection can look alive and hear nothing (a half-open TCP connection; a cluster node cut off
-  from the others). When it has been silent for a while, a probe is published through the ordinary
-  connections, on a channel of our own. If it does not arrive here, this connection is given up.
+Each room and user has a sharded channel, which lies in the slot of its key, so that a script can
+publish there and a cluster needs to pass nothing on. There is one connection for each primary that
+has channels of ours (`channel_connection.py`).
 
-On a cluster a plain PUBLISH reaches every node. So one node is listened to, and another one when it
-fails.
+Redis forgets what it could not deliver. So a subscription that is lost, with its connection or
+because its slot has moved, is a gap of its room or user: it is reported, and then the source is
+subscribed to anew where it is now, if it still has a listener.
 """
 
 import asyncio
-import contextlib
 import logging
-import random
-import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Collection, Iterable
+from functools import partial
 
 import msgspec
-from redis.asyncio.connection import AbstractConnection
-from redis.exceptions import RedisError
 
-from readstate.domain.notices import Notice, decode_notice
+from readstate import metrics
+from readstate.domain.notices import Notice, OfRoom, Recent, Source, decode_notice
 from readstate.errors import Fault, Unavailable
+from readstate.store import lua
+from readstate.store.channel_connection import LOST, ChannelConnection
 from readstate.store.connections import ConnectionFactory
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
@@ -33,229 +30,260 @@ from readstate.tasks import Backoff, cancel_and_wait
 logger = logging.getLogger(__name__)
 
 CONFIRM_S = 5.0  # how long `subscribe` waits for a subscription
-CONNECT_S = 3.0
-SILENCE_S = 5.0  # after so long without any reply a probe is sent
-PROBE_S = 5.0  # ... and has so long to come back
+GRACE_S = 5.0  # a subscription that has no listener any more stays, since clients come back
 MIN_BACKOFF_S = 0.05
 MAX_BACKOFF_S = 2.0
-BURST = 100  # notices handled before others get their turn
 
-# What a lost connection raises.
-_LOST = (RedisError, OSError, EOFError, TimeoutError)
+
+class _Wait:
+    """A caller that waits for several confirmations."""
+
+    __slots__ = ("done", "missing")
+
+    def __init__(self) -> None:
+        self.missing = 0
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+
+class _Subscription:
+    """One source. `waits`: None once it is confirmed. `node`: where it was asked for."""
+
+    __slots__ = ("channel", "listeners", "node", "source", "waits")
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        key = Keys.room if source.kind == "room" else Keys.user
+        self.channel = key(source.app, source.name).encode()
+        self.listeners = 0
+        self.waits: list[_Wait] | None = []
+        self.node: str | None = None
 
 
 class RedisNotices:
-    """`domain.ports.Notices` over Redis pub/sub.
+    """`domain.notices.Notices` over Redis pub/sub. `stop` it at the end.
 
-    `start` it inside the running loop, `stop` it at the end. `url` is that of the server or cluster
-    that `executor` reaches. `undecodable` counts what arrived and was no notice, `reconnects` how
-    often the connection was made again.
+    `url` is that of the server or cluster that `executor` reaches. `undecodable` counts what
+    arrived and was no notice.
     """
 
     def __init__(self, executor: Executor, url: str) -> None:
         self._executor = executor
         self._url = url
-        self._on_notice: Callable[[str, Notice], None] = lambda app, notice: None
-        self._on_gap: Callable[[str], Awaitable[None]] = _nothing
-        self._listeners: dict[str, int] = {}  # app -> how many
-        self._subscribed: dict[str, asyncio.Future[None]] = {}  # app -> done when it is heard on the present connection
-        self._unconfirmed: dict[str, int] = {}  # app -> SUBSCRIBEs that were sent and not yet confirmed
-        self._missed: set[str] = set()  # apps that were heard before and are not now
-        self._connection: AbstractConnection | None = None
-        self._keeper: asyncio.Task[None] | None = None
-        self._probe = f"n::{secrets.token_hex(8)}"  # no app's name begins with a colon
-        self._heard = 0  # replies so far: any is a sign of life
-        self._reporting = False  # a gap is being reported, and meanwhile nothing is read
-        self._node = random.randrange(1024)
+        self._on_notice: Callable[[Source, Notice], None] = lambda source, notice: None
+        self._on_gap: Callable[[Collection[Source]], None] = lambda sources: None
+        self._subscriptions: dict[Source, _Subscription] = {}
+        self._by_channel: dict[bytes, _Subscription] = {}
+        self._unused: dict[Source, float] = {}  # without a listener, since when; the longest first
+        self._unused_timer: asyncio.TimerHandle | None = None
+        self._connections: dict[str, ChannelConnection] = {}  # node ->
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._placing: asyncio.Task[None] | None = None
+        self._to_place: list[_Subscription] = []
+        self._backoff = Backoff(MIN_BACKOFF_S, MAX_BACKOFF_S)
         self.undecodable = 0
-        self.reconnects = -1  # the first connection is none
 
-    def attach(self, on_notice: Callable[[str, Notice], None], on_gap: Callable[[str], Awaitable[None]]) -> None:
-        """Set what is called with (app, notice), and with an app after a gap.
-
-        `on_gap` is awaited before any later notice is handed on, so that notices meet repaired
-        state.
-        """
+    def attach(self, on_notice: Callable[[Source, Notice], None], on_gap: Callable[[Collection[Source]], None]) -> None:
+        """Set what is called with (source, notice), and with sources after a gap."""
         self._on_notice, self._on_gap = on_notice, on_gap
 
-    async def start(self) -> None:
-        """Begin to connect, in the background: `subscribe` waits for it."""
-        self._keeper = asyncio.create_task(self._keep())
-
     async def stop(self) -> None:
-        await cancel_and_wait(self._keeper)
+        """End all subscriptions."""
+        if self._unused_timer is not None:
+            self._unused_timer.cancel()
+        for task in (*self._tasks, self._placing):
+            await cancel_and_wait(task)
 
-    async def subscribe(self, app: str) -> None:
-        """Subscribe to `app`; every notice after the return arrives.
-
-        Needs one `unsubscribe`. Raises Unavailable.
-        """
-        self._listeners[app] = self._listeners.get(app, 0) + 1
+    async def subscribe(self, sources: Collection[Source]) -> None:
+        wait = _Wait()
+        new = []
+        for source in sources:
+            subscription = self._subscriptions.get(source)
+            if subscription is None:
+                subscription = self._add(source)
+                new.append(subscription)
+            self._listen(subscription)
+            if subscription.waits is not None:
+                subscription.waits.append(wait)
+                wait.missing += 1
+        self._place(new)
         try:
-            if self._listeners[app] == 1:
-                self._subscribed[app] = asyncio.get_running_loop().create_future()
-                await self._send("SUBSCRIBE", app)
-            await asyncio.wait_for(asyncio.shield(self._subscribed[app]), CONFIRM_S)
+            if wait.missing:
+                async with asyncio.timeout(CONFIRM_S):
+                    await wait.done
         except TimeoutError:
-            await self.unsubscribe(app)
-            raise Unavailable("the stream of notices cannot be reached") from None
+            self.unsubscribe(sources)
+            raise Unavailable("the notices cannot be listened to") from None
         except BaseException:
-            await self.unsubscribe(app)
+            self.unsubscribe(sources)
             raise
 
-    async def unsubscribe(self, app: str) -> None:
-        """Undo one `subscribe`."""
-        self._listeners[app] -= 1
-        if not self._listeners[app]:
-            del self._listeners[app], self._subscribed[app]
-            self._missed.discard(app)
-            await self._send("UNSUBSCRIBE", app)
+    def retain(self, source: Source) -> bool:
+        subscription = self._subscriptions.get(source)
+        if subscription is None or subscription.waits is not None:
+            return False
+        self._listen(subscription)
+        return True
 
-    # The connection
+    def unsubscribe(self, sources: Iterable[Source]) -> None:
+        loop = asyncio.get_running_loop()
+        for source in sources:
+            subscription = self._subscriptions[source]
+            subscription.listeners -= 1
+            if not subscription.listeners:
+                self._unused[source] = loop.time()
+        if self._unused and self._unused_timer is None:
+            self._unused_timer = loop.call_later(GRACE_S, self._end_unused)
 
-    async def _keep(self) -> None:
-        backoff = Backoff(MIN_BACKOFF_S, MAX_BACKOFF_S)
-        while True:
-            began = asyncio.get_running_loop().time()
+    async def catch_up(self, room: Source, users: Collection[str], mark: str) -> Recent:
+        call = lua.catch_up(app=room.app, mark=mark, users=users)
+        reply = await self._executor.call(call, Keys.room(room.app, room.name))
+        recent: list[OfRoom] = [decode_notice(packed) for packed in reply.recent if packed]
+        return Recent(frozenset(reply.members), recent)
+
+    # Subscriptions
+
+    def _add(self, source: Source) -> _Subscription:
+        subscription = self._subscriptions[source] = _Subscription(source)
+        self._by_channel[subscription.channel] = subscription
+        metrics.SUBSCRIPTIONS.inc()
+        return subscription
+
+    def _listen(self, subscription: _Subscription) -> None:
+        if not subscription.listeners:
+            self._unused.pop(subscription.source, None)
+        subscription.listeners += 1
+
+    def _forget(self, subscription: _Subscription) -> None:
+        del self._subscriptions[subscription.source], self._by_channel[subscription.channel]
+        self._unused.pop(subscription.source, None)
+        metrics.SUBSCRIPTIONS.dec()
+
+    def _end_unused(self) -> None:
+        now = asyncio.get_running_loop().time()
+        ended: dict[str, list[bytes]] = {}
+        self._unused_timer = None
+        for source, since in list(self._unused.items()):
+            if since + GRACE_S > now:
+                self._unused_timer = asyncio.get_running_loop().call_at(since + GRACE_S, self._end_unused)
+                break
+            subscription = self._subscriptions[source]
+            self._forget(subscription)
+            if subscription.node is not None:
+                ended.setdefault(subscription.node, []).append(subscription.channel)
+        for node, channels in ended.items():
+            if node in self._connections:
+                self._connections[node].unsubscribe(channels)
+
+    def _place(self, subscriptions: Collection[_Subscription]) -> None:
+        """Subscribe at the nodes that have the slots, or soon again where that is not known."""
+        by_node: dict[str, list[bytes]] = {}
+        for subscription in subscriptions:
             try:
-                await self._connect_and_hear()
-            except _LOST as error:
-                logger.warning("notices: connection lost: %s", error or type(error).__name__)
+                node = self._executor.node_of(subscription.channel.decode())
+            except Unavailable:
+                self._place_later([subscription])
+            else:
+                subscription.node = node
+                by_node.setdefault(node, []).append(subscription.channel)
+        for node, channels in by_node.items():
+            self._connection(node).subscribe(channels)
+
+    def _place_later(self, subscriptions: Iterable[_Subscription]) -> None:
+        for subscription in subscriptions:
+            subscription.node = None
+            self._to_place.append(subscription)
+        if self._to_place and (self._placing is None or self._placing.done()):
+            self._placing = asyncio.create_task(self._place_again())
+
+    async def _place_again(self) -> None:
+        while self._to_place:
+            await self._backoff.pause()
+            try:
+                await self._executor.slots()
+            except Fault:
+                continue
+            waiting, self._to_place = self._to_place, []
+            known = [one for one in waiting if self._subscriptions.get(one.source) is one and one.node is None]
+            for subscription in known:
+                if not subscription.listeners:
+                    self._forget(subscription)
+            self._place([one for one in known if one.listeners])
+
+    # Connections
+
+    def _connection(self, node: str) -> ChannelConnection:
+        if node not in self._connections:
+            on_cluster = self._executor.plan == "split"
+            connection = self._connections[node] = ChannelConnection(
+                ConnectionFactory(at_node(self._url, node) if on_cluster else self._url),
+                one_by_one=on_cluster,
+                on_message=self._hand_on,
+                on_subscribed=self._confirm,
+                on_ended=partial(self._on_ended, node),
+                probe=lambda channel: self._executor.command("SPUBLISH", channel, "", key=channel.decode()),
+            )
+            task = asyncio.create_task(self._run(node, connection))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return self._connections[node]
+
+    async def _run(self, node: str, connection: ChannelConnection) -> None:
+        try:
+            await connection.run()
+        except LOST as error:
+            logger.warning("notices: connection lost: %s", error or type(error).__name__)
+        except Exception:
+            # A fault of this program. Trying again is better than hearing nothing from now on.
+            logger.exception("notices: the listener failed")
+        del self._connections[node]
+        self._lose([one for one in self._subscriptions.values() if one.node == node])
+
+    def _on_ended(self, node: str, channel: bytes) -> None:
+        subscription = self._by_channel.get(channel)
+        if subscription is not None and subscription.node == node:
+            self._lose([subscription])
+
+    def _lose(self, subscriptions: Collection[_Subscription]) -> None:
+        """The subscriptions are over. Report what may be missed, and subscribe to the rest anew."""
+        missed = [one.source for one in subscriptions if one.waits is None and one.listeners]
+        for subscription in subscriptions:
+            subscription.node = None
+            if subscription.waits is None:
+                subscription.waits = []
+        if missed:
+            try:
+                self._on_gap(missed)
             except Exception:
-                # A fault of this program. Trying again is better than hearing nothing from now on.
-                logger.exception("notices: the listener failed")
-            if asyncio.get_running_loop().time() - began > MAX_BACKOFF_S:
-                backoff.reset()
-            await backoff.pause()
-
-    async def _connect_and_hear(self) -> None:
-        connection = self._make_connection()
-        try:
-            # Not wait_for: on Python 3.11 it can swallow the cancellation by which `stop` ends us.
-            async with asyncio.timeout(CONNECT_S):
-                await connection.connect()  # type: ignore[no-untyped-call]
-            self._connection = connection
-            self.reconnects += 1
-            await connection.send_command("SUBSCRIBE", self._probe)
-            for app in list(self._listeners):
-                if app in self._listeners:  # it may have been left meanwhile
-                    await self._send("SUBSCRIBE", app)
-            await self._hear_while_alive(connection)
-        finally:
-            self._lose()
-            await connection.disconnect(nowait=True)
-
-    def _make_connection(self) -> AbstractConnection:
-        """A connection to the server or, on a cluster, to another node than the last time."""
-        nodes = (self._executor.nodes() if self._executor.plan == "split" else None) or [self._url]
-        self._node = (self._node + 1) % len(nodes)
-        node = nodes[self._node]
-        if "://" not in node:
-            node = at_node(self._url, node)
-        return ConnectionFactory(node)()
-
-    def _lose(self) -> None:
-        self._connection = None
-        self._unconfirmed.clear()
-        for app, subscribed in self._subscribed.items():
-            if subscribed.done():
-                self._missed.add(app)
-                self._subscribed[app] = asyncio.get_running_loop().create_future()
-
-    async def _send(self, command: str, app: str) -> None:
-        """Subscribe or unsubscribe.
-
-        Without a connection, the next one subscribes to what is wanted then.
-        """
-        connection = self._connection
-        if connection is None or not connection.is_connected:
-            return
-        if command == "SUBSCRIBE":
-            self._unconfirmed[app] = self._unconfirmed.get(app, 0) + 1
-        with contextlib.suppress(*_LOST):  # the reader of this connection finds it out as well
-            await connection.send_command(command, Keys.notices(app))
-
-    async def _hear_while_alive(self, connection: AbstractConnection) -> None:
-        reader = asyncio.create_task(self._hear(connection))
-        try:
-            while True:
-                heard = self._heard
-                if (await asyncio.wait({reader}, timeout=SILENCE_S))[0]:
-                    return await reader
-                if heard == self._heard and not self._reporting:
-                    await self._check_alive(reader)
-        finally:
-            reader.cancel()
-            await asyncio.wait({reader})
-            if not reader.cancelled():
-                reader.exception()  # was raised above, or the connection is given up anyway
-
-    async def _check_alive(self, reader: "asyncio.Task[None]") -> None:
-        heard = self._heard
-        try:
-            # The key decides which node of a cluster publishes: a different one each time.
-            await self._executor.command("PUBLISH", self._probe, "", key=secrets.token_hex(4))
-        except Fault:
-            return  # nothing was published, so silence says nothing
-        until = asyncio.get_running_loop().time() + PROBE_S
-        while heard == self._heard and not reader.done():
-            if asyncio.get_running_loop().time() > until:
-                raise TimeoutError("a probe did not come back")
-            await asyncio.sleep(0.02)
+                logger.exception("notices: a gap could not be dealt with")
+        for subscription in subscriptions:
+            if not subscription.listeners:
+                self._forget(subscription)
+        self._place_later([one for one in subscriptions if one.listeners])
 
     # What is heard
 
-    async def _hear(self, connection: AbstractConnection) -> None:
-        # The connection stays open on errors: only _connect_and_hear closes it, so that nothing is
-        # written to one that redis-py has connected again.
-        channels: dict[bytes, str] = {}
-        while True:
-            for _ in range(BURST):
-                kind, channel, content = await connection.read_response(
-                    disable_decoding=True, disconnect_on_error=False
-                )
-                self._heard += 1
-                if kind == b"message":
-                    if app := channels.get(channel):
-                        self._hand_on(app, content)
-                elif kind == b"subscribe" and channel != self._probe.encode():
-                    app = channels[channel] = channel.decode().removeprefix(Keys.notices(""))
-                    await self._confirm(app)
-            await asyncio.sleep(0)
+    def _confirm(self, channel: bytes) -> None:
+        subscription = self._by_channel.get(channel)
+        if subscription is None or subscription.waits is None:
+            return
+        self._backoff.reset()
+        waits, subscription.waits = subscription.waits, None
+        for wait in waits:
+            wait.missing -= 1
+            if not wait.missing and not wait.done.done():
+                wait.done.set_result(None)
 
-    async def _confirm(self, app: str) -> None:
-        self._unconfirmed[app] -= 1
-        if self._unconfirmed[app]:
-            return  # left and listened to again meanwhile: only the last confirmation counts
-        del self._unconfirmed[app]
-        subscribed = self._subscribed.get(app)
-        if subscribed is not None and not subscribed.done():
-            subscribed.set_result(None)
-        if app in self._missed:
-            self._missed.remove(app)
-            await self._report_gap(app)
-
-    async def _report_gap(self, app: str) -> None:
-        self._reporting = True
-        try:
-            await self._on_gap(app)
-        except Exception:
-            logger.exception("notices: a gap could not be dealt with", extra={"app": app})
-        finally:
-            self._reporting = False
-
-    def _hand_on(self, app: str, content: bytes) -> None:
+    def _hand_on(self, channel: bytes, content: bytes) -> None:
+        subscription = self._by_channel.get(channel)
+        if subscription is None:
+            return
         try:
             notice = decode_notice(content)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             self.undecodable += 1
-            logger.warning("notices: not a notice: %s", error, extra={"app": app})
+            logger.warning("notices: not a notice: %s", error, extra={"app": subscription.source.app})
             return
         try:
-            self._on_notice(app, notice)
+            self._on_notice(subscription.source, notice)
         except Exception:
-            logger.exception("notices: a notice could not be handed on", extra={"app": app})
-
-
-async def _nothing(app: str) -> None:
-    pass
+            logger.exception("notices: a notice could not be handed on", extra={"app": subscription.source.app})

@@ -33,11 +33,10 @@ OLDEST = (7, 0)
 LOOKED_AT = 10_000  # keys; a few milliseconds
 LONGEST_BUSY_MS = 1000  # without an answer, before a slow script can be ended
 
-_TRIAL_CHANNEL = "n:"
 _TRIAL = """#!lua name={name}
 redis.register_function("{name}", function(keys)
     redis.call("SET", keys[1], "1", "PX", 1000)
-    redis.call("PUBLISH", "{channel}", "")
+    redis.call("SPUBLISH", keys[1], "")
     return redis.call("DEL", keys[1])
 end)
 """
@@ -354,11 +353,11 @@ async def _check_trial(client: Client, key: str) -> list[str]:
     try:
         # A name of its own: other services may be starting as well.
         name = f"trial_{secrets.token_hex(8)}"
-        await client.function_load(_TRIAL.format(name=name, channel=_TRIAL_CHANNEL))
+        await client.function_load(_TRIAL.format(name=name))
         await client.fcall(name, 1, key)
         await client.function_delete(name)
         async with client.pubsub() as pubsub:
-            await pubsub.subscribe(_TRIAL_CHANNEL)
+            await pubsub.ssubscribe(key)
             await pubsub.parse_response()
     except redis.RedisError as error:
         text = str(error)

@@ -80,6 +80,9 @@ class SingleServer:
     def nodes(self) -> list[str]:
         return [self._address]
 
+    def node_of(self, key: str) -> str:
+        return self._address
+
     async def slots(self) -> dict[str, list[tuple[int, int]]]:
         return {self._address: [(0, SLOTS - 1)]}
 

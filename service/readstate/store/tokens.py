@@ -172,9 +172,10 @@ class RedisTokens:
         }
         revoked = [_pack(Revocation(user, token_id, expires_s)) for token_id, expires_s in ends.items()]
         await self._executor.call(lua.revoke(margin_s=MARGIN_S, revoked=revoked), key)
+        channel = Keys.user(app, user)
         for token_id in tokens:
             notice = encode_notice(TokensRevoked(user, token_id, now_s))
-            await self._executor.command("PUBLISH", Keys.notices(app), notice, key=key)
+            await self._executor.command("SPUBLISH", channel, notice, key=channel)
         await self._executor.command("HDEL", mine, *tokens, key=mine)
 
     async def _forget_bound(self, app: str, user: str, digest: str) -> None:

@@ -230,11 +230,12 @@ async def test_the_room_of_two_stays_as_a_client_has_made_it(al: Imkit) -> None:
 def ear(server: Server) -> Iterator[Callable[[], list[Notice]]]:
     """The notices since the test began."""
     with server.client() as client, client.pubsub() as heard:
-        heard.subscribe(Keys.notices(FIRST_APP))
-        assert heard.get_message(timeout=10)["type"] == "subscribe"
+        channel = Keys.room(FIRST_APP, "r")
+        heard.ssubscribe(channel)
+        assert heard.get_message(timeout=10)["type"] == "ssubscribe"
 
         def listen() -> list[Notice]:
-            client.publish(Keys.notices(FIRST_APP), b"end")
+            client.spublish(channel, b"end")
             messages = iter(lambda: heard.get_message(timeout=10)["data"], b"end")
             return [decode_notice(message) for message in messages]
 

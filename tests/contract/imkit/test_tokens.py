@@ -3,7 +3,6 @@
 On the worker that did it and on the others.
 """
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 
@@ -12,14 +11,14 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from readstate.domain.notices import TokensRevoked
+from readstate.domain.notices import Source, TokensRevoked
 from readstate.domain.tokens import Tokens
 from readstate.settings import Settings
 from readstate.store import tokens as stored_tokens
 from readstate.store.keys import Keys
-from readstate.store.notices import RedisNotices
 from readstate.store.tokens import RedisTokens
 from readstate.store.users import RedisUsers
+from tests.support.ears import an_ear
 from tests.support.imkit import CLIENT_KEY, Imkit, in_process, result
 from tests.support.waiting import wait_until
 
@@ -137,20 +136,12 @@ async def test_a_worker_that_starts_later_knows_of_revocations(imkit: Imkit, set
 async def test_revoking_is_announced_to_connections(imkit: Imkit, settings: Settings) -> None:
     """The notice names the token, so sockets with other tokens of the user stay."""
     await imkit.sign_in("al")
-    heard: list[object] = []
-    notices = RedisNotices(imkit.executor, str(settings.redis_url))
-    notices.attach(lambda app, notice: heard.append(notice), lambda app: asyncio.sleep(0))
-    await notices.start()
-    await notices.subscribe("default")
+    al = Source.user("default", "al")
     token_id = jwt.decode(imkit.tokens["al"], options={"verify_signature": False})["jti"]
-    await imkit.as_user("al", "POST", "/me/logout")
-
-    async def arrived() -> bool:
-        return bool(heard)
-
-    await wait_until(arrived, "the notice")
-    await notices.stop()
-    assert [(notice.user, notice.token_id) for notice in heard if isinstance(notice, TokensRevoked)] == [
+    async with an_ear(imkit.executor, str(settings.redis_url), al) as ear:
+        await imkit.as_user("al", "POST", "/me/logout")
+        heard = await ear.catch_up(al)
+    assert [(notice.user, notice.token_id) for _, notice in heard if isinstance(notice, TokensRevoked)] == [
         ("al", token_id)
     ]
 

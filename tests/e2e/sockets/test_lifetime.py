@@ -19,7 +19,7 @@ from readstate.dialects.imkit.sockets.connection import CLIENT_LEFT, Connection
 from readstate.dialects.imkit.sockets.connections import LINGER_S as CONNECTION_LINGER_S
 from readstate.dialects.imkit.sockets.packets import Packet
 from readstate.dialects.imkit.sockets.server import SocketServer
-from readstate.domain.notices import CursorMoved
+from readstate.domain.notices import CursorMoved, Source
 from readstate.process.http_protocol import HttpProtocol
 from readstate.process.transport import LINGER_S
 from readstate.process.websocket_protocol import PIECE_BYTES, WebSocketProtocol
@@ -56,9 +56,13 @@ class Inside:
             "addresses": connections._addresses._held,
             "users": hub._users,
             "subscribers": dict(hub._subscribers),
-            "listeners": self.sockets._authenticator._notices._listeners,  # type: ignore[attr-defined]
+            "listeners": [
+                source
+                for source, subscription in hub._notices._subscriptions.items()  # type: ignore[attr-defined]
+                if subscription.listeners
+            ],
             "fetching": self.sockets._delivery._queues,
-            "tasks": self.sockets._delivery._tasks | self.sockets._authenticator._leaving,
+            "tasks": self.sockets._delivery._tasks | self.sockets._joining._tasks,
         }
 
     async def until_nothing_is_kept(self) -> None:
@@ -298,7 +302,7 @@ async def test_the_events_of_one_turn_are_one_write(inside: Inside, backend: Bac
             assert (await client.call("auth2", token))["RC"] == 0
         before = (phone.writes, laptop.writes)
         for seq in range(20):
-            inside.sockets._delivery.deliver("default", CursorMoved(room, "bob", f"m{seq}", seq))
+            inside.sockets._delivery.deliver(Source.room("default", room), CursorMoved(room, "bob", f"m{seq}", seq))
         heard = [[await client.next() for _ in range(20)] for client in (phone, laptop)]
         assert heard[0] == heard[1]
         assert [json.loads(packet[2:])[1]["messageID"] for packet in heard[0]] == [f"m{seq}" for seq in range(20)]
@@ -326,7 +330,7 @@ async def test_closing_after_a_gap_does_not_delay_a_stop(
 ) -> None:
     monkeypatch.setattr(closing, "GAP_SPREAD_S", 60.0)
     async with device(backend, "ann") as first, device(backend, "bob") as second:
-        await inside.sockets._gap_repair.on_gap("default")
+        inside.sockets._gap_closing.on_gap([Source.user("default", user) for user in ("ann", "bob")])
         await first.wait_until_closed()
         assert second.client.connected
         async with asyncio.timeout(5):

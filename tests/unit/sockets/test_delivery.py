@@ -20,11 +20,14 @@ from readstate.domain.notices import (
     Notice,
     RoomChanged,
     RoomDeleted,
+    Source,
     TokensRevoked,
 )
 from readstate.errors import RoomUnknown, Unavailable
+from tests.support.counted_notices import CountedNotices
 
 APP = "demo"
+OF_R = Source.room(APP, "r")  # of which source a notice of a room came is not looked at
 
 
 class FakeConnection:
@@ -75,7 +78,7 @@ class Scene:
 
     def __init__(self) -> None:
         self.payloads = FakePayloads()
-        self.hub: Hub[FakeConnection] = Hub(self._rooms_of)
+        self.hub: Hub[FakeConnection] = Hub(self._rooms_of, CountedNotices())
         self.ann, self.bob = FakeConnection(), FakeConnection()
         self.delivery = Delivery(
             self.hub,  # type: ignore[arg-type]
@@ -94,7 +97,7 @@ class Scene:
 
     def deliver(self, *notices: Notice) -> None:
         for notice in notices:
-            self.delivery.deliver(APP, notice)
+            self.delivery.deliver(OF_R, notice)
 
     async def drain(self) -> None:
         while self.delivery._tasks:

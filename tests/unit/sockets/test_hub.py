@@ -5,8 +5,10 @@ import random
 
 import pytest
 
-from readstate.dialects.imkit.sockets.hub import Hub
+from readstate.dialects.imkit.sockets.hub import LOADS_AT_MOST, Hub
+from readstate.domain.notices import Source
 from readstate.errors import Unavailable
+from tests.support.counted_notices import CountedNotices
 
 APP = "demo"
 
@@ -32,8 +34,13 @@ def slow() -> SlowStore:
 
 
 @pytest.fixture
-def hub(slow: SlowStore) -> Hub[str]:
-    return Hub(slow.rooms_of)
+def heard() -> CountedNotices:
+    return CountedNotices()
+
+
+@pytest.fixture
+def hub(slow: SlowStore, heard: CountedNotices) -> Hub[str]:
+    return Hub(slow.rooms_of, heard)
 
 
 async def add(hub: Hub[str], slow: SlowStore, user: str, connection: str, *rooms: str) -> None:
@@ -78,13 +85,15 @@ async def test_a_deleted_room_has_no_subscribers(hub: Hub[str], slow: SlowStore)
 
 
 async def test_a_join_while_loading_is_not_lost(hub: Hub[str], slow: SlowStore) -> None:
-    """The store's answer is older than the join."""
+    """The store's answer is older than the join. The room is listened to for others, if at all."""
+    unsettled: list[tuple[str, str, str, bool]] = []
+    hub.on_unsettled = lambda *what: unsettled.append(what)
     adding = asyncio.create_task(hub.add(APP, "ann", "phone"))
     answer = await slow.asked.get()
     hub.on_joined(APP, "r", ["ann"])
     answer.set_result([])
     await adding
-    assert subscribers(hub, "r") == ["phone"]
+    assert unsettled == [(APP, "ann", "r", True)]
 
 
 async def test_a_leave_while_loading_is_not_undone(hub: Hub[str], slow: SlowStore) -> None:
@@ -113,7 +122,7 @@ async def test_of_several_changes_while_loading_the_last_one_counts(hub: Hub[str
     hub.on_left(APP, "r", ["ann"])
     hub.on_left(APP, "s", ["ann"])
     hub.on_joined(APP, "s", ["ann"])
-    answer.set_result(["r"])
+    answer.set_result(["r", "s"])
     await adding
     assert subscribers(hub, "r") == []
     assert subscribers(hub, "s") == ["phone"]
@@ -123,41 +132,78 @@ async def test_a_gap_while_loading_asks_again(hub: Hub[str], slow: SlowStore) ->
     """An answer from before the gap may lack what was lost in it."""
     adding = asyncio.create_task(hub.add(APP, "ann", "phone"))
     before = await slow.asked.get()
-    reload = asyncio.create_task(hub.reload(APP))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    assert hub.remove_concerned([Source.user(APP, "ann")]) == []
     before.set_result(["old"])
     await slow.answer("new")
     await adding
-    assert await reload == []
     assert subscribers(hub, "new") == ["phone"]
     assert subscribers(hub, "old") == []
 
 
-async def test_after_a_gap_the_rooms_are_those_of_the_store(hub: Hub[str], slow: SlowStore) -> None:
-    """A leave and a join were lost; a join during the reload is kept."""
-    await add(hub, slow, "ann", "phone", "left", "kept")
-    reload = asyncio.create_task(hub.reload(APP))
+async def test_a_user_whose_notices_are_lost_again_and_again_is_refused(hub: Hub[str], slow: SlowStore) -> None:
+    adding = asyncio.create_task(hub.add(APP, "ann", "phone"))
+    for _ in range(LOADS_AT_MOST):
+        answer = await slow.asked.get()
+        hub.remove_concerned([Source.room(APP, "r")])
+        answer.set_result(["r"])
+    with pytest.raises(Unavailable):
+        await adding
+    assert hub.connections_of(APP, "ann") == []
+
+
+async def test_a_gap_concerns_the_user_or_the_members_of_the_room_and_no_one_else(
+    hub: Hub[str], slow: SlowStore, heard: CountedNotices
+) -> None:
+    """They receive nothing more. Their next connection reads the rooms again."""
+    await add(hub, slow, "ann", "phone", "r", "s")
+    await add(hub, slow, "bob", "tablet", "r")
+    await add(hub, slow, "cid", "watch", "s")
+    assert hub.remove_concerned([Source.user(APP, "bob"), Source.user(APP, "eve"), Source.room("b", "s")]) == ["tablet"]
+    assert hub.remove_concerned([Source.room(APP, "r")]) == ["phone"]
+    assert (subscribers(hub, "r"), subscribers(hub, "s")) == ([], ["watch"])
+    assert heard.counts == {Source.user(APP, "cid"): 1, Source.room(APP, "s"): 1}
+    await add(hub, slow, "ann", "laptop", "s")
+    assert subscribers(hub, "s") == ["laptop", "watch"]
+
+
+async def test_the_notices_of_the_user_and_of_each_room_are_listened_to_while_needed(
+    hub: Hub[str], slow: SlowStore, heard: CountedNotices
+) -> None:
+    """One subscription of the worker for each of its users, ended with the last connection."""
+    await add(hub, slow, "ann", "phone", "r", "s")
+    await hub.add(APP, "ann", "laptop")
+    await add(hub, slow, "bob", "tablet", "r")
+    users = {Source.user(APP, user): 1 for user in ("ann", "bob")}
+    assert heard.counts == {**users, Source.room(APP, "r"): 2, Source.room(APP, "s"): 1}
+    hub.on_left(APP, "s", ["ann"])
+    hub.on_joined(APP, "r", ["ann"])
+    hub.remove(APP, "ann", "phone")
+    assert heard.counts == {**users, Source.room(APP, "r"): 2}
+    hub.remove(APP, "ann", "laptop")
+    hub.on_room_deleted(APP, "r")
+    hub.remove(APP, "bob", "tablet")
+    assert not heard.counts
+
+
+async def test_what_a_user_is_told_is_settled_only_where_the_room_has_not_said_it(
+    hub: Hub[str], slow: SlowStore
+) -> None:
+    unsettled: list[tuple[str, str, str, bool]] = []
+    hub.on_unsettled = lambda *what: unsettled.append(what)
+    adding = asyncio.create_task(hub.add(APP, "ann", "phone"))
     answer = await slow.asked.get()
-    assert subscribers(hub, "kept") == ["phone"]
-    hub.on_joined(APP, "later", ["ann"])
-    answer.set_result(["kept", "joined"])
-    assert await reload == []
-    assert [subscribers(hub, room) for room in ("left", "kept", "joined", "later")] == [
-        [],
-        ["phone"],
-        ["phone"],
-        ["phone"],
-    ]
-
-
-async def test_without_an_answer_after_a_gap_connections_are_removed(hub: Hub[str], slow: SlowStore) -> None:
-    """They might receive events that their user may no longer see."""
-    await add(hub, slow, "ann", "phone", "r")
-    reload = asyncio.create_task(hub.reload(APP))
-    (await slow.asked.get()).set_exception(Unavailable("down"))
-    assert await reload == ["phone"]
-    assert subscribers(hub, "r") == []
+    hub.on_membership(APP, "ann", "left", is_member=False)
+    hub.on_membership(APP, "ann", "joined", is_member=True)
+    hub.on_membership(APP, "ann", "r", is_member=True)
+    answer.set_result(["r", "left"])
+    await adding
+    assert (subscribers(hub, "r"), subscribers(hub, "left")) == (["phone"], [])
+    hub.on_membership(APP, "ann", "r", is_member=True)
+    hub.on_membership(APP, "ann", "s", is_member=False)
+    hub.on_membership(APP, "bob", "r", is_member=True)
+    hub.on_membership(APP, "ann", "r", is_member=False)
+    hub.on_membership(APP, "ann", "s", is_member=True)
+    assert unsettled == [(APP, "ann", "joined", True), (APP, "ann", "r", False), (APP, "ann", "s", True)]
 
 
 async def test_a_failing_store_adds_no_connection(hub: Hub[str], slow: SlowStore) -> None:
@@ -194,47 +240,74 @@ async def test_a_connection_that_is_cancelled_while_loading_leaves_nothing_behin
 
 
 class History:
-    """The joins and leaves of one user: the store knows all, the stream has brought some."""
+    """The joins and leaves of one user, as a cluster brings them.
+
+    The store knows all. The notices of each room, and those of the user, come one after the other,
+    but not in step; only what is listened to is brought. What is unsettled is asked of the room.
+    """
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
-        self.events: list[tuple[str, bool]] = []
-        self.received = 0
-        self.hub: Hub[str] = Hub(self.rooms_of)
+        self.rooms: set[str] = set()
+        self.on_their_way: dict[Source, list[tuple[str, str, bool]]] = {}  # (kind, room, flag)
+        self.notices = CountedNotices(self.random.randrange(3))
+        self.hub: Hub[str] = Hub(self.rooms_of, self.notices)
+        self.hub.on_unsettled = self.settle
+        self.settling: set[asyncio.Task[None]] = set()
 
     def happen(self) -> None:
         room = self.random.choice("rst")
-        self.events.append((room, room not in self.rooms_at(len(self.events))))
+        joined = room not in self.rooms
+        (self.rooms.add if joined else self.rooms.discard)(room)
+        self.publish(Source.room(APP, room), ("room", room, joined))
+        self.publish(Source.user(APP, "ann"), ("user", room, joined))
 
-    def rooms_at(self, moment: int) -> set[str]:
-        rooms: set[str] = set()
-        for room, joined in self.events[:moment]:
-            (rooms.add if joined else rooms.discard)(room)
-        return rooms
+    def publish(self, source: Source, notice: tuple[str, str, bool]) -> None:
+        if source in self.notices.known:
+            self.on_their_way.setdefault(source, []).append(notice)
 
     async def rooms_of(self, *, app: str, user: str) -> list[str]:
         for _ in range(self.random.randrange(3)):
             await asyncio.sleep(0)
-        seen = self.rooms_at(len(self.events))
+        seen = sorted(self.rooms)
         for _ in range(self.random.randrange(3)):
             await asyncio.sleep(0)
-        return sorted(seen)
+        return seen
+
+    def settle(self, app: str, user: str, room: str, is_member: bool) -> None:
+        async def ask() -> None:
+            source = Source.room(app, room)
+            await self.notices.subscribe([source])
+            self.publish(source, ("mark", room, room in self.rooms))
+            while any(kind == "mark" for kind, _, _ in self.on_their_way.get(source, [])):  # noqa: ASYNC110
+                await asyncio.sleep(0)
+            self.notices.unsubscribe([source])
+
+        task = asyncio.create_task(ask())
+        self.settling.add(task)
+        task.add_done_callback(self.settling.discard)
 
     def receive(self) -> None:
-        room, joined = self.events[self.received]
-        self.received += 1
-        (self.hub.on_joined if joined else self.hub.on_left)(APP, room, ["ann"])
+        """The next notice of a source."""
+        sources = [source for source, coming in self.on_their_way.items() if coming]
+        if not sources:
+            return
+        source = self.random.choice(sources)
+        kind, room, flag = self.on_their_way[source].pop(0)
+        if kind == "user":
+            self.hub.on_membership(APP, "ann", room, is_member=flag)
+        else:
+            (self.hub.on_joined if flag else self.hub.on_left)(APP, room, ["ann"])
 
     def lose(self) -> None:
-        """The stream breaks: what has not arrived yet is lost."""
-        self.received = len(self.events)
+        """The notices of a source that have not arrived yet are lost.
 
-    def check_room(self, room: str) -> None:
-        """The last change in the stream holds, unless the store knows of a later one."""
-        arrived = [joined for name, joined in self.events[: self.received] if name == room]
-        coming = [joined for name, joined in self.events[self.received :] if name == room]
-        if arrived and not coming:
-            assert bool(subscribers(self.hub, room)) == arrived[-1]
+        When a mark is among them, what was to be settled by it concerns the user.
+        """
+        ann = Source.user(APP, "ann")
+        source = self.random.choice([ann, *(Source.room(APP, room) for room in "rst")])
+        lost = self.on_their_way.pop(source, [])
+        self.hub.remove_concerned([source, ann] if any(kind == "mark" for kind, _, _ in lost) else [source])
 
 
 @pytest.mark.parametrize("seed", range(300))
@@ -247,21 +320,22 @@ async def test_any_interleaving_ends_with_the_rooms_of_the_store(seed: int) -> N
             case 0 | 1:
                 history.happen()
             case 2 | 3 | 4:
-                if history.received < len(history.events):
-                    history.receive()
+                history.receive()
             case 5:
                 tasks.append(asyncio.create_task(history.hub.add(APP, "ann", f"connection-{step}")))
             case 6:
                 for connection in history.hub.connections_of(APP, "ann")[:1]:
                     history.hub.remove(APP, "ann", connection)
-            case 7:
+            case 7 if seed % 2:
                 history.lose()
-                tasks.append(asyncio.create_task(history.hub.reload(APP)))
         await asyncio.sleep(0)
-    tasks.append(asyncio.create_task(history.hub.add(APP, "ann", "last")))
-    await asyncio.gather(*tasks)
-    while history.received < len(history.events):
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await history.hub.add(APP, "ann", "last")
+    while history.settling or any(history.on_their_way.values()):
         history.receive()
+        await asyncio.sleep(0)
     for room in "rst":
-        history.check_room(room)
-        assert ("last" in subscribers(history.hub, room)) == (room in history.rooms_at(len(history.events)))
+        assert ("last" in subscribers(history.hub, room)) == (room in history.rooms)
+    for connection in history.hub.connections_of(APP, "ann"):
+        history.hub.remove(APP, "ann", connection)
+    assert not history.notices.counts

@@ -8,6 +8,7 @@ Who uses whom. Each part gets what it uses in its constructor, and knows nothing
                                                   |            | as a ProtocolHandler       |
                            hub -> auth -----------+-> client_events <- http_calls           |
                            hub -------------------+-> delivery <- payloads -----------------+
+                           hub -------------------+-> joining (-> delivery) ----------------+
                            hub -------------------+-> closing ------------------------------+
                                                       verifier -----------------------------+
                                                                                             v
@@ -28,6 +29,7 @@ Who uses whom. Each part gets what it uses in its constructor, and knows nothing
     http_calls     those of them that stand for a call of the HTTP API
     payloads       fetches what an event needs and its notice lacks
     delivery       from a notice to packets on connections, in order
+    joining        users in rooms to which the worker does not listen yet
     closing        closes connections after the end of a token and after a gap
     server         composes all of these; the ASGI application
 

@@ -1,9 +1,8 @@
 """Authentication of connections: by the event `auth2`, or by a token in the handshake.
 
-An authenticated connection is in the hub, and the notices of its app are listened to.
+An authenticated connection is in the hub.
 """
 
-import asyncio
 import time
 from typing import Any
 
@@ -14,7 +13,6 @@ from readstate.dialects.imkit.reply import ok
 from readstate.dialects.imkit.sockets.connection import AUTH_REFUSED, RATE_LIMITED, STATE_LOST, CloseReason, Connection
 from readstate.dialects.imkit.sockets.hub import Hub
 from readstate.domain.identity import App, Session
-from readstate.domain.notices import Notices
 from readstate.errors import ReadStateError, TooManyRequests
 
 MAX_SOCKETS_PER_USER = 100  # on one worker
@@ -33,11 +31,9 @@ class TooManySockets(TooManyRequests):
 class SocketAuthenticator:
     """Signs connections in and out."""
 
-    def __init__(self, services: Services, notices: Notices, hub: Hub[Connection]) -> None:
+    def __init__(self, services: Services, hub: Hub[Connection]) -> None:
         self._services = services
-        self._notices = notices
         self._hub = hub
-        self._leaving: set[asyncio.Task[None]] = set()
 
     async def authenticate(self, connection: Connection, token: Any, extra: Any) -> tuple[bytes, CloseReason | None]:
         """Sign a connection in. Returns the answer, and why the connection has to be closed, if so.
@@ -72,16 +68,8 @@ class SocketAuthenticator:
     def sign_out(self, connection: Connection) -> None:
         """The connection receives no more events."""
         session, connection.session = connection.session, None
-        if session is None:
-            return
-        self._hub.remove(session.app, session.user, connection)
-        task = asyncio.ensure_future(self._notices.unsubscribe(session.app))
-        self._leaving.add(task)
-        task.add_done_callback(self._leaving.discard)
-
-    async def stop(self) -> None:
-        """Wait for what `sign_out` has started."""
-        await asyncio.gather(*self._leaving, return_exceptions=True)
+        if session is not None:
+            self._hub.remove(session.app, session.user, connection)
 
     async def _session_of(self, connection: Connection, token: Any, extra: Any) -> Session:
         app = self._named_app(connection, extra)
@@ -119,18 +107,11 @@ class SocketAuthenticator:
         connection.authenticate(session, time.time())
         if is_new and before is not None:
             self._hub.remove(before.app, before.user, connection)
-            await self._notices.unsubscribe(before.app)
 
     async def _subscribe(self, connection: Connection, session: Session) -> None:
-        # The stream must flow before the hub asks for the rooms: see `hub`.
-        await self._notices.subscribe(session.app)
-        try:
-            if self._hub.count(session.app, session.user) >= MAX_SOCKETS_PER_USER:
-                raise TooManySockets
-            await self._hub.add(session.app, session.user, connection)
-            if connection.is_closing:  # `sign_out` came too early to remove it
-                self._hub.remove(session.app, session.user, connection)
-                raise ProblemError(INVALID_TOKEN)
-        except BaseException:
-            await self._notices.unsubscribe(session.app)
-            raise
+        if self._hub.count(session.app, session.user) >= MAX_SOCKETS_PER_USER:
+            raise TooManySockets
+        await self._hub.add(session.app, session.user, connection)
+        if connection.is_closing:  # `sign_out` came too early to remove it
+            self._hub.remove(session.app, session.user, connection)
+            raise ProblemError(INVALID_TOKEN)

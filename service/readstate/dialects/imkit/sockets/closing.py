@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
+from collections.abc import Collection
 
 from readstate import metrics
 from readstate.dialects.imkit.sockets.connection import STATE_LOST, TOKEN_ENDED, Connection
 from readstate.dialects.imkit.sockets.connections import Connections
 from readstate.dialects.imkit.sockets.hub import Hub
-from readstate.domain.notices import TokensRevoked
+from readstate.domain.notices import Source, TokensRevoked
 from readstate.domain.tokens import Tokens
 from readstate.tasks import cancel_and_wait
 
@@ -52,28 +53,24 @@ class TokenWatch:
                     connection.close(TOKEN_ENDED)
 
 
-class GapRepair:
-    """After a gap in the notices, reads the rooms of all users again, and closes their connections.
+class GapClosing:
+    """After a gap in the notices, closes the connections of the users whom it concerns.
 
-    What was missed is not sent later: clients fetch the present state when they reconnect.
+    Until then they are sent nothing more. What was missed is not sent later: clients fetch the
+    present state when they reconnect.
     """
 
-    def __init__(self, hub: Hub[Connection], connections: Connections) -> None:
+    def __init__(self, hub: Hub[Connection]) -> None:
         self._hub = hub
-        self._connections = connections
         self._closings: set[asyncio.Task[None]] = set()
 
-    async def on_gap(self, app: str) -> None:
-        """Notices of `app` were missed."""
+    def on_gap(self, sources: Collection[Source]) -> None:
+        """Notices of these rooms and users were missed."""
         metrics.NOTICE_GAPS.inc()
-        affected = [
-            connection for connection in self._connections.all() if connection.session and connection.session.app == app
-        ]
-        for connection in await self._hub.reload(app):
-            connection.close(STATE_LOST)
-        if affected:
-            logger.warning("after a gap in the notices %d sockets are closed within %g s", len(affected), GAP_SPREAD_S)
-            closing = asyncio.create_task(_close_evenly(affected))
+        concerned = self._hub.remove_concerned(sources)
+        if concerned:
+            logger.warning("after a gap in the notices %d sockets are closed within %g s", len(concerned), GAP_SPREAD_S)
+            closing = asyncio.create_task(_close_evenly(concerned))
             self._closings.add(closing)
             closing.add_done_callback(self._closings.discard)
 

@@ -12,7 +12,7 @@ that moment. Changes of membership take effect in the hub at once all the same.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from readstate import metrics
@@ -47,8 +47,22 @@ class _RoomQueue:
     __slots__ = ("fetch", "notices")
 
     def __init__(self) -> None:
-        self.notices: deque[notices.Notice] = deque()
+        self.notices: deque[notices.OfRoom] = deque()
         self.fetch: asyncio.Future[Any] | None = None
+
+
+class Arrival:
+    """Users whose membership of a room is settled at a place in its notices, a mark.
+
+    `recent`: what the room has announced up to there. `lost`: at the end, those who have missed
+    something.
+    """
+
+    def __init__(self, users: Collection[str]) -> None:
+        loop = asyncio.get_running_loop()
+        self.users = users
+        self.recent: asyncio.Future[notices.Recent] = loop.create_future()
+        self.lost: asyncio.Future[Collection[str]] = loop.create_future()
 
 
 class Delivery:
@@ -61,16 +75,29 @@ class Delivery:
         self._payloads = payloads
         self._on_revoked = on_revoked
         self._queues: dict[tuple[str, str], _RoomQueue] = {}
+        self._arrivals: dict[str, Arrival] = {}  # mark ->
         self._tasks: set[asyncio.Task[None]] = set()
         self._throttle: Throttle[tuple[str, str]] = Throttle(
-            ROOM_EVERY_S, lambda key: self.deliver(key[0], notices.RoomChanged(key[1]))
+            ROOM_EVERY_S, lambda key: self._deliver(key[0], notices.RoomChanged(key[1]))
         )
 
-    def deliver(self, app: str, notice: notices.Notice) -> None:
+    def deliver(self, source: notices.Source, notice: notices.Notice) -> None:
         """Send a notice, or queue it. Does not wait."""
         if isinstance(notice, notices.TokensRevoked):
-            self._on_revoked(app, notice)
-            return
+            self._on_revoked(source.app, notice)
+        elif isinstance(notice, notices.MembershipChanged):
+            self._hub.on_membership(source.app, source.name, notice.room, is_member=notice.is_member)
+        else:
+            self._deliver(source.app, notice)
+
+    def expect(self, mark: str, arrival: Arrival | None) -> None:
+        """Settle `arrival` where `mark` comes; None: no longer."""
+        if arrival is not None:
+            self._arrivals[mark] = arrival
+        else:
+            self._arrivals.pop(mark, None)
+
+    def _deliver(self, app: str, notice: notices.OfRoom) -> None:
         queue = self._queues.get((app, notice.room))
         if queue is not None:
             queue.notices.append(notice)
@@ -90,19 +117,15 @@ class Delivery:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _send_now(self, app: str, notice: notices.Notice) -> bool:
+    def _send_now(self, app: str, notice: notices.OfRoom) -> bool:
         """Process a notice without a fetch. Returns False when it needs one."""
         match notice:
-            case notices.CursorMoved(room, member, message):
-                payload = encode_json({"roomID": room, "memberID": member, "messageID": message})
-                self._send_to_room(app, room, ServerEvent("lastRead", payload, (room, member)))
-            case notices.MessageDeleted(room, message, first):
-                deleted = {"room": room, "messageID": message} | ({"before": first} if first else {})
-                self._send_to_room(app, room, ServerEvent("messageDeleted", encode_json(deleted)))
+            case notices.CursorMoved(room) | notices.MessageDeleted(room):
+                self._send_to_room(app, room, _plain_event(notice))
             case notices.Joined(room, members):
                 self._hub.on_joined(app, room, members)
             case notices.Left(room, members):
-                if self._hub.local_users(app, members):
+                if not set(members).isdisjoint(self._hub.local_members(app, room)):
                     return False
                 self._hub.on_left(app, room, members)
             case notices.RoomDeleted(room):
@@ -113,6 +136,8 @@ class Delivery:
                 return not self._hub.has_subscribers(app, room)
             case notices.RoomChanged(room):
                 return not self._hub.has_subscribers(app, room) or self._throttle.defers((app, room))
+            case notices.Mark(_, mark):
+                return mark not in self._arrivals
         return True
 
     async def _drain(self, app: str, room: str, queue: _RoomQueue) -> None:
@@ -127,7 +152,7 @@ class Delivery:
             if queue.fetch is not None:
                 queue.fetch.cancel()  # in case this task was cancelled during the fetch
 
-    async def _fetch_and_send(self, app: str, notice: notices.Notice, queue: _RoomQueue) -> None:
+    async def _fetch_and_send(self, app: str, notice: notices.OfRoom, queue: _RoomQueue) -> None:
         match notice:
             case notices.MessagePosted(room):
                 if payload := await self._fetch(queue, "chat message", self._payloads.message(app, notice)):
@@ -139,13 +164,70 @@ class Delivery:
                     self._send_to_room(app, room, ServerEvent("room", payload))
                     self._throttle.restart((app, room))
             case notices.Left(room, members):
-                users = self._hub.local_users(app, members)
+                users = sorted(set(members).intersection(self._hub.local_members(app, room)))
                 self._hub.on_left(app, room, members)
                 await self._send_left(app, room, users, queue, deleted=False)
             case notices.RoomDeleted(room):
                 users = self._hub.local_members(app, room)
                 self._hub.on_room_deleted(app, room)
                 await self._send_left(app, room, users, queue, deleted=True)
+            case notices.Mark(room, mark):
+                await self._settle(app, room, self._arrivals.pop(mark), queue)
+
+    # Who has joined, or left, and was not heard to
+
+    async def _settle(self, app: str, room: str, arrival: Arrival, queue: _RoomQueue) -> None:
+        recent = await self._fetch(queue, "room", arrival.recent)
+        lost = arrival.users
+        if recent is not None:
+            lost = [user for user in arrival.users if not await self._bring_in(app, room, user, recent, queue)]
+        if not arrival.lost.done():
+            arrival.lost.set_result(lost)
+
+    async def _bring_in(self, app: str, room: str, user: str, recent: notices.Recent, queue: _RoomQueue) -> bool:
+        """Let `user` be in the room, or not, as it is, and send what they have missed.
+
+        Returns False when that is not known.
+        """
+        is_member = user in recent.members
+        if self._hub.is_member(app, user, room):
+            if not is_member:
+                self._hub.on_left(app, room, [user])
+                await self._send_left(app, room, [user], queue, deleted=False)
+            return True
+        missed = _since_joining(recent.notices, user)
+        if missed is None:
+            return not is_member
+        if is_member:
+            self._hub.on_joined(app, room, [user])
+        await self._send_missed(app, room, user, missed, queue)
+        return True
+
+    async def _send_missed(
+        self, app: str, room: str, user: str, missed: Sequence[notices.OfRoom], queue: _RoomQueue
+    ) -> None:
+        """Send what a room has announced since `user` joined. One `room` event stands for all."""
+        has_room = False
+        for notice in missed:
+            event: ServerEvent | None = None
+            match notice:
+                case notices.CursorMoved() | notices.MessageDeleted():
+                    event = _plain_event(notice)
+                case notices.MessagePosted():
+                    if payload := await self._fetch(queue, "chat message", self._payloads.message(app, notice)):
+                        event = ServerEvent("chat message", payload)
+                case notices.RoomChanged() if not has_room:
+                    has_room = True
+                    if payload := await self._fetch(queue, "room", self._payloads.room(app, room)):
+                        event = ServerEvent("room", payload)
+                case notices.Left(_, members) if user in members:
+                    await self._send_left(app, room, [user], queue, deleted=False)
+                    return
+                case notices.RoomDeleted():
+                    await self._send_left(app, room, [user], queue, deleted=True)
+                    return
+            if event is not None:
+                self._send(self._hub.connections_of(app, user), event)
 
     async def _send_left(self, app: str, room: str, users: Sequence[str], queue: _RoomQueue, *, deleted: bool) -> None:
         """Send the last event of a room to all connections of `users`, who are out of it."""
@@ -183,3 +265,21 @@ class Delivery:
             connection.send_event(event)
         if connections:
             metrics.NOTICES_SENT.labels(event.name).inc(len(connections))
+
+
+def _plain_event(notice: notices.CursorMoved | notices.MessageDeleted) -> ServerEvent:
+    """The event of a notice that holds all that it needs."""
+    if isinstance(notice, notices.CursorMoved):
+        payload = {"roomID": notice.room, "memberID": notice.member, "messageID": notice.message}
+        return ServerEvent("lastRead", encode_json(payload), (notice.room, notice.member))
+    deleted = {"room": notice.room, "messageID": notice.message} | ({"before": notice.first} if notice.first else {})
+    return ServerEvent("messageDeleted", encode_json(deleted))
+
+
+def _since_joining(recent: Sequence[notices.OfRoom], user: str) -> Sequence[notices.OfRoom] | None:
+    """What follows the notice that `user` has joined, the last one; None without."""
+    for place in range(len(recent) - 1, -1, -1):
+        notice = recent[place]
+        if isinstance(notice, notices.Joined) and user in notice.members:
+            return recent[place + 1 :]
+    return None

@@ -1,27 +1,29 @@
 """Which connections of this worker receive the events of which room: an index in memory.
 
-A *local user* is a user of an app who has a connection on this worker. The user's rooms are read
-from the store once, when the first connection authenticates. After that the hub follows the stream
-of notices.
+A *local user* is a user of an app who has a connection on this worker. When the first one
+authenticates, the worker subscribes to the user's notices, reads the rooms from the store, and
+subscribes to the notices of these. After that the hub follows the notices.
 
-The store's answer and the stream use different connections, so they race. A join or leave that
-arrives while the hub waits for the answer may be older or newer than the answer. So these changes
-are kept and applied on top of it. If a kept change is older than the answer, the later changes of
-that room are still to come in the stream. In both cases the stream has the last word: no join or
-leave is lost or undone.
+A join or leave that arrives while the user is loaded may be older or newer than the store's answer.
+So these changes are kept and applied on top of it. If a kept change is older than the answer, the
+later changes are still to come.
+
+That a user is in a room is announced twice: to the room, in the order of the room's notices, and to
+the user. The room's notices count, if they are heard. What the user's notices say otherwise is
+settled with the room (`joining`).
 """
 
 import asyncio
-import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Generic, Protocol, TypeVar
 
-logger = logging.getLogger(__name__)
+from readstate.domain.notices import Notices, Source
+from readstate.errors import Unavailable
 
 AnyConnection = TypeVar("AnyConnection")
 
-RELOADS_AT_ONCE = 32  # requests to the store at a time after a gap
+LOADS_AT_MOST = 5  # of a user, when notices are lost meanwhile
 
 
 class RoomsOf(Protocol):
@@ -39,32 +41,43 @@ class _LocalUser(Generic[AnyConnection]):
         self.pending = 0  # connections that wait for the rooms
         self.rooms: set[str] | None = None  # None: not known yet
         self.loading: asyncio.Task[None] | None = None
-        self.changes: dict[str, bool] | None = None  # while loading: room -> joined, else left
+        self.changes: dict[str, bool] = {}  # while loading: room -> joined, else left
         self.is_stale = False  # notices were lost while loading, so the answer may lack them
+
+    @property
+    def source(self) -> Source:
+        return Source.user(*self.key)
 
 
 class Hub(Generic[AnyConnection]):
-    """The index. Only methods that ask the store wait."""
+    """The index. Only `add` waits.
 
-    def __init__(self, rooms_of: RoomsOf) -> None:
+    `on_unsettled(app, user, room, is_member)` is to be set: what the user's notices say of a room
+    and its own have not said.
+    """
+
+    def __init__(self, rooms_of: RoomsOf, notices: Notices) -> None:
         self._rooms_of = rooms_of
+        self._notices = notices
+        self.on_unsettled: Callable[[str, str, str, bool], None] = lambda app, user, room, is_member: None
         self._users: dict[tuple[str, str], _LocalUser[AnyConnection]] = {}
+        self._loading: set[_LocalUser[AnyConnection]] = set()
         self._subscribers: defaultdict[tuple[str, str], set[_LocalUser[AnyConnection]]] = defaultdict(set)
 
     # Connections
 
     async def add(self, app: str, user: str, connection: AnyConnection) -> None:
-        """Subscribe `connection` to the rooms of `user`.
+        """Subscribe `connection` to the rooms of `user`: it gets every later event.
 
-        The stream of `app` must be flowing already.
-
-        Raises what `rooms_of` raises; then the connection is not subscribed.
+        Raises what `rooms_of` raises, or Unavailable; then the connection is not subscribed.
         """
         local = self._users.setdefault((app, user), _LocalUser(app, user))
         local.pending += 1
         try:
             if local.rooms is None:
                 await self._load_shared(local)
+            if self._users.get(local.key) is not local:
+                raise Unavailable("notices were lost")
             local.connections.append(connection)
         finally:
             local.pending -= 1
@@ -96,54 +109,73 @@ class Hub(Generic[AnyConnection]):
         """Whether a local user is a member of `room`."""
         return (app, room) in self._subscribers
 
-    def local_users(self, app: str, users: Iterable[str]) -> list[str]:
-        """Those of `users` who have a connection on this worker."""
-        return [local.key[1] for local in self._local(app, users) if local.connections]
+    def is_member(self, app: str, user: str, room: str) -> bool:
+        """Whether `user` is a local user and a member of `room`."""
+        local = self._users.get((app, user))
+        return local is not None and room in (local.rooms or ())
 
     def local_members(self, app: str, room: str) -> list[str]:
         """The members of `room` who have a connection on this worker."""
         return [local.key[1] for local in self._subscribers.get((app, room), ()) if local.connections]
 
-    # Changes of membership, in the order of the stream
+    # Changes of membership, in the order of the room
 
     def on_joined(self, app: str, room: str, members: Iterable[str]) -> None:
         """`members` have joined `room`."""
         for local in self._local(app, members):
-            self._change(local, room, joined=True)
+            if local.rooms is None:
+                local.changes[room] = True
+            elif room not in local.rooms:
+                self._enter_if_heard(local, room)
 
     def on_left(self, app: str, room: str, members: Iterable[str]) -> None:
         """`members` have left `room`."""
         for local in self._local(app, members):
-            self._change(local, room, joined=False)
+            if local.rooms is None:
+                local.changes[room] = False
+            elif room in local.rooms:
+                self._leave(local, room)
 
     def on_room_deleted(self, app: str, room: str) -> None:
         """All members have left `room`."""
-        for local in list(self._users.values()):
-            if local.key[0] == app and (local.changes is not None or (local.rooms and room in local.rooms)):
-                self._change(local, room, joined=False)
+        for local in list(self._subscribers.get((app, room), ())):
+            self._leave(local, room)
+        for local in self._loading:
+            if local.key[0] == app:
+                local.changes[room] = False
 
-    async def reload(self, app: str) -> list[AnyConnection]:
-        """Notices of `app` were lost: read the rooms of all its local users again.
+    # Changes of membership, in the order of the user
 
-        Until the answer arrives a user keeps the old rooms. Returns the connections of users whose
-        rooms could not be read; they are not subscribed any more.
-        """
-        limit = asyncio.Semaphore(RELOADS_AT_ONCE)
-        users = [local for local in self._users.values() if local.key[0] == app]
-        lost = await asyncio.gather(*(self._reload(local, limit) for local in users))
-        return [connection for connections in lost for connection in connections]
+    def on_membership(self, app: str, user: str, room: str, *, is_member: bool) -> None:
+        """A notice of the user: they are a member of `room` from here on, or no longer."""
+        local = self._users.get((app, user))
+        if local is None:
+            return
+        if local.rooms is None:
+            local.changes[room] = is_member
+        elif is_member != (room in local.rooms):
+            self.on_unsettled(app, user, room, is_member)
 
-    async def _reload(self, local: _LocalUser[AnyConnection], limit: asyncio.Semaphore) -> list[AnyConnection]:
-        local.is_stale = True
-        async with limit:
-            try:
-                await self._load_shared(local)
-            except Exception as error:
-                logger.warning("the rooms of a user could not be read: %r", error)
-                lost, local.connections = local.connections, []
-                self._forget_if_unused(local)
-                return lost
-        return []
+    # Gaps
+
+    def remove_concerned(self, sources: Collection[Source]) -> list[AnyConnection]:
+        """Notices of `sources` were lost: unsubscribe all whom they concern, and return these."""
+        for local in self._loading:
+            local.is_stale = True
+        concerned: dict[_LocalUser[AnyConnection], None] = {}
+        for kind, app, name in sources:
+            if kind == "room":
+                concerned.update(dict.fromkeys(self._subscribers.get((app, name), ())))
+            else:
+                concerned.update((local, None) for local in self._local(app, [name]) if local.rooms is not None)
+        lost: list[AnyConnection] = []
+        for local in concerned:
+            lost += local.connections
+            local.connections = []
+            self._forget(local)
+        return lost
+
+    # Loading
 
     async def _load_shared(self, local: _LocalUser[AnyConnection]) -> None:
         # All callers wait for one request to the store. It is shielded, because one of them may be
@@ -153,53 +185,83 @@ class Hub(Generic[AnyConnection]):
         await asyncio.shield(local.loading)
 
     async def _load(self, local: _LocalUser[AnyConnection]) -> None:
+        self._loading.add(local)
         try:
-            while True:
-                local.is_stale, local.changes = False, {}
-                app, user = local.key
-                rooms = set(await self._rooms_of(app=app, user=user))
-                if not local.is_stale:
-                    break
-            for room, joined in local.changes.items():
-                (rooms.add if joined else rooms.discard)(room)
-            self._set_rooms(local, rooms)
+            for _ in range(LOADS_AT_MOST):
+                held: list[Source] = []
+                try:
+                    rooms = await self._read_rooms(local, held)
+                    if self._users.get(local.key) is not local:
+                        return  # all its connections were removed meanwhile
+                    if not local.is_stale:
+                        self._set_rooms(local, rooms)
+                        return
+                finally:
+                    self._notices.unsubscribe(held)
+            raise Unavailable("notices were lost again and again")
         finally:
-            local.loading = local.changes = None
+            local.loading = None
+            self._loading.discard(local)
 
-    def _set_rooms(self, local: _LocalUser[AnyConnection], rooms: set[str]) -> None:
-        if self._users.get(local.key) is not local:
-            return  # all its connections were removed meanwhile
-        before = local.rooms or set()
-        local.rooms = rooms
-        for room in before - rooms:
-            self._unsubscribe(local, room)
-        for room in rooms - before:
-            self._subscribers[local.key[0], room].add(local)
+    async def _read_rooms(self, local: _LocalUser[AnyConnection], held: list[Source]) -> Collection[str]:
+        """The user's rooms. They and the user are subscribed to then, once more: that is `held`."""
+        local.is_stale, local.changes = False, {}
+        app, user = local.key
+        await _subscribe(self._notices, [local.source], held)
+        rooms = await self._rooms_of(app=app, user=user)
+        await _subscribe(self._notices, [Source.room(app, room) for room in rooms], held)
+        return rooms
+
+    def _set_rooms(self, local: _LocalUser[AnyConnection], rooms: Collection[str]) -> None:
+        """The rooms are known, and are subscribed to."""
+        app, user = local.key
+        changes, local.changes, local.rooms = local.changes, {}, set()
+        self._notices.retain(local.source)
+        for room in rooms:
+            if changes.pop(room, True):
+                self._enter_if_heard(local, room)
+        for room, joined in changes.items():
+            if joined:
+                self.on_unsettled(app, user, room, True)
+
+    # The index
 
     def _local(self, app: str, users: Iterable[str]) -> list[_LocalUser[AnyConnection]]:
         return [local for user in users if (local := self._users.get((app, user)))]
 
-    def _change(self, local: _LocalUser[AnyConnection], room: str, *, joined: bool) -> None:
-        if local.changes is not None:
-            local.changes[room] = joined
-        if local.rooms is None:
-            return
-        if joined:
+    def _enter_if_heard(self, local: _LocalUser[AnyConnection], room: str) -> None:
+        assert local.rooms is not None
+        app, user = local.key
+        if self._notices.retain(Source.room(app, room)):
             local.rooms.add(room)
-            self._subscribers[local.key[0], room].add(local)
-        elif room in local.rooms:
-            local.rooms.remove(room)
-            self._unsubscribe(local, room)
+            self._subscribers[app, room].add(local)
+        else:  # the room is not listened to any more, or the subscription was lost
+            self.on_unsettled(app, user, room, True)
 
-    def _unsubscribe(self, local: _LocalUser[AnyConnection], room: str) -> None:
-        key = (local.key[0], room)
-        self._subscribers[key].discard(local)
-        if not self._subscribers[key]:
-            del self._subscribers[key]
+    def _leave(self, local: _LocalUser[AnyConnection], room: str) -> None:
+        assert local.rooms is not None
+        local.rooms.remove(room)
+        self._unsubscribe(local, [room])
+
+    def _unsubscribe(self, local: _LocalUser[AnyConnection], rooms: Iterable[str]) -> None:
+        app = local.key[0]
+        for room in rooms:
+            self._subscribers[app, room].discard(local)
+            if not self._subscribers[app, room]:
+                del self._subscribers[app, room]
+            self._notices.unsubscribe([Source.room(app, room)])
 
     def _forget_if_unused(self, local: _LocalUser[AnyConnection]) -> None:
-        if local.connections or local.pending or self._users.get(local.key) is not local:
-            return
+        if not local.connections and not local.pending and self._users.get(local.key) is local:
+            self._forget(local)
+
+    def _forget(self, local: _LocalUser[AnyConnection]) -> None:
         del self._users[local.key]
-        for room in local.rooms or ():
-            self._unsubscribe(local, room)
+        if local.rooms is not None:
+            self._unsubscribe(local, local.rooms)
+            self._notices.unsubscribe([local.source])
+
+
+async def _subscribe(notices: Notices, sources: Collection[Source], held: list[Source]) -> None:
+    await notices.subscribe(sources)
+    held += sources

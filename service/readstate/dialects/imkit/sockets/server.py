@@ -14,12 +14,13 @@ from readstate.dialects.http.reply import Headers
 from readstate.dialects.imkit.sockets import polling, websocket
 from readstate.dialects.imkit.sockets.auth import SocketAuthenticator
 from readstate.dialects.imkit.sockets.client_events import ClientEvents
-from readstate.dialects.imkit.sockets.closing import GapRepair, TokenWatch
+from readstate.dialects.imkit.sockets.closing import GapClosing, TokenWatch
 from readstate.dialects.imkit.sockets.connection import STOPPING, Connection, Transport
 from readstate.dialects.imkit.sockets.connections import Connections
 from readstate.dialects.imkit.sockets.delivery import Delivery
 from readstate.dialects.imkit.sockets.http_calls import HTTP_CALLS
 from readstate.dialects.imkit.sockets.hub import Hub
+from readstate.dialects.imkit.sockets.joining import Joining
 from readstate.dialects.imkit.sockets.payloads import StorePayloads
 from readstate.dialects.imkit.sockets.polling import Message, PollingTransport, Receive
 from readstate.dialects.imkit.sockets.verifier import Refusal, Verifier, client_key, preflight_headers, query_of
@@ -41,20 +42,22 @@ class SocketServer:
         self._verifier = Verifier(
             services.rate_limits, addresses, polling=settings.workers == 1, origins=settings.cors_origins
         )
-        hub: Hub[Connection] = Hub(services.rooms.rooms_of)
-        self._authenticator = SocketAuthenticator(services, notices, hub)
+        hub: Hub[Connection] = Hub(services.rooms.rooms_of, notices)
+        authenticator = SocketAuthenticator(services, hub)
         self.connections = Connections(
-            ClientEvents(services, self._authenticator, HTTP_CALLS),
+            ClientEvents(services, authenticator, HTTP_CALLS),
             addresses,
             ping_interval_s=settings.socket_ping_interval_s,
             ping_timeout_s=settings.socket_ping_timeout_s,
         )
         self._token_watch = TokenWatch(services.tokens, hub, self.connections)
-        self._gap_repair = GapRepair(hub, self.connections)
+        self._gap_closing = GapClosing(hub)
         payloads = StorePayloads(services, services.people)
         self._delivery = Delivery(hub, payloads, on_revoked=self._token_watch.on_revoked)
         self._is_stopping = False
-        notices.attach(self._delivery.deliver, self._gap_repair.on_gap)
+        self._joining = Joining(hub, notices, self._delivery, self._gap_closing.on_gap)
+        hub.on_unsettled = self._joining.on_unsettled
+        notices.attach(self._delivery.deliver, self._gap_closing.on_gap)
 
     async def start(self) -> None:
         """Begin to check tokens."""
@@ -82,9 +85,9 @@ class SocketServer:
         self.begin_stop()
         await self.connections.wait_until_none(STOP_WITHIN_S)
         await self._token_watch.stop()
+        await self._joining.stop()
         await self._delivery.stop()
-        await self._gap_repair.stop()
-        await self._authenticator.stop()
+        await self._gap_closing.stop()
         self.connections.stop()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:

@@ -1,0 +1,24 @@
+#!lua flags=allow-oom
+-- catch_up: what was announced in a room since users joined it a moment ago. A listener whose
+-- subscription came later than that reads it here. The mark is published in the same step: what the
+-- listener heard before the mark is in the reply, what comes after it is not.
+--
+-- Key        room
+-- Args       app, mark, ...users
+--
+-- Reply      { members [user], recent [bytes] }
+--            members: those of `users` who are members; recent: the room's latest notices, in order
+-- Publishes  mark
+-- Cost       commands <= 4 + users, turns <= 20
+--@include lib/notices
+
+local room = load_head(key)
+local is_there = room and not room.deleted
+local members = {}
+for _, user in ipairs(users) do
+    if is_there and user ~= HEAD and redis.call("HEXISTS", key, user) == 1 then
+        members[#members + 1] = user
+    end
+end
+redis.call("SPUBLISH", key, pack_array("mark", room_id(key), mark))
+return { members, redis.call("LRANGE", key .. RECENT, 0, -1) }

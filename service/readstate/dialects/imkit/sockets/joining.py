@@ -1,0 +1,89 @@
+"""Brings users into rooms to which this worker does not listen yet, or not for certain.
+
+A user's notice says that they have joined a room, whose notices may already go on. So the worker
+subscribes to the room, and then asks for what it has announced lately. The notice with the *mark*
+tells up to which of the room's notices the answer goes, so that none is missed and none is sent
+twice. In the same way it is found out whether a user is in a room when its notices and the user's
+say different things.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Collection
+
+from readstate.dialects.imkit.sockets.connection import Connection
+from readstate.dialects.imkit.sockets.delivery import Arrival, Delivery
+from readstate.dialects.imkit.sockets.hub import Hub
+from readstate.domain.notices import Notices, Source
+from readstate.errors import ReadStateError
+from readstate.tasks import cancel_and_wait
+
+logger = logging.getLogger(__name__)
+
+PATIENCE_S = 0.5  # for the room's own notice, when the room is listened to
+WITHIN_S = 5.0
+
+
+class Joining:
+    """Settles who is in a room. `on_lost(sources)` is called with users of whom that is unknown."""
+
+    def __init__(
+        self,
+        hub: Hub[Connection],
+        notices: Notices,
+        delivery: Delivery,
+        on_lost: Callable[[Collection[Source]], None],
+    ) -> None:
+        self._hub = hub
+        self._notices = notices
+        self._delivery = delivery
+        self._on_lost = on_lost
+        self._unsettled: dict[Source, dict[str, bool]] = {}  # room -> user -> whether they are said to be in it
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def on_unsettled(self, app: str, user: str, room: str, is_member: bool) -> None:
+        """The user's notices say whether `user` is in `room`, and the room's have not said so."""
+        source = Source.room(app, room)
+        if source in self._unsettled:
+            self._unsettled[source][user] = is_member
+            return
+        self._unsettled[source] = {user: is_member}
+        task = asyncio.create_task(self._settle(source))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def stop(self) -> None:
+        for task in list(self._tasks):
+            await cancel_and_wait(task)
+
+    async def _settle(self, room: Source) -> None:
+        if self._hub.has_subscribers(room.app, room.name):
+            await asyncio.sleep(PATIENCE_S)
+        said = self._unsettled.pop(room)
+        users = [user for user, joined in said.items() if self._hub.is_member(room.app, user, room.name) != joined]
+        if not users:
+            return
+        try:
+            async with asyncio.timeout(WITHIN_S):
+                lost = await self._catch_up(room, users)
+        except (ReadStateError, TimeoutError) as error:
+            logger.warning("what a room has announced could not be read: %r", error)
+            lost = users
+        if lost:
+            self._on_lost([Source.user(room.app, user) for user in lost])
+
+    async def _catch_up(self, room: Source, users: Collection[str]) -> Collection[str]:
+        """Bring `users` into the room, or out of it. Returns those who have missed something."""
+        arrival, mark = Arrival(users), secrets.token_hex(8)
+        await self._notices.subscribe([room])
+        try:
+            self._delivery.expect(mark, arrival)
+            recent = await self._notices.catch_up(room, users, mark)
+            if not arrival.recent.done():  # else too much waited behind the mark
+                arrival.recent.set_result(recent)
+            return await arrival.lost
+        finally:
+            self._delivery.expect(mark, None)
+            arrival.recent.cancel()
+            self._notices.unsubscribe([room])
