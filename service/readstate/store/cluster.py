@@ -130,7 +130,7 @@ class Cluster:
         return self._map.nodes()
 
     def node_of(self, key: str) -> str:
-        return self._owner(key_slot(key.encode()))
+        return self._map.owner(Keys.slot(key))
 
     async def slots(self) -> dict[str, list[tuple[int, int]]]:
         await self._map.load()

@@ -114,7 +114,7 @@ def operation(rng: random.Random, number: int) -> tuple[str, dict[str, Any]]:
 
 
 class Log:
-    """What each user ought to hear, from the order of the room's scripts: one list for each stay."""
+    """What each user ought to hear, by the order of the room's scripts: one list for each stay."""
 
     def __init__(self) -> None:
         self.stays: dict[str, list[list[str]]] = {user: [] for user in USERS}

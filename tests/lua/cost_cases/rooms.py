@@ -3,6 +3,7 @@
 from typing import Any
 
 from readstate.domain.rooms import Status
+from readstate.store.keys import Keys
 from readstate.store.rooms import MEMBERS_AT_ONCE
 from tests.lua.cost_cases.world import FANOUT_LIMIT, LEAVE_AT_ONCE, Sizes, World, case, many, people
 from tests.support.rooms import posted
@@ -147,6 +148,13 @@ async def _members(world: World) -> Sizes:
     await world.store.messages.delete_message(app=world.app, room="r", message=messages[-1])
     await world.count(world.store.rooms.members(app=world.app, room="r", limit=1000))
     return {"members": members, "limit": members}
+
+
+@case("catch_up")
+async def _catch_up(world: World) -> Sizes:
+    names = await world.room(world.of(1, 200))
+    await world.run(Keys.room(world.app, "r"), app=world.app, mark="m", users=names)
+    return {"users": len(names)}
 
 
 @case("room")

@@ -195,11 +195,12 @@ class Delivery:
                 self._hub.on_left(app, room, [user])
                 await self._send_left(app, room, [user], queue, deleted=False)
             return True
+        if not is_member:
+            return True
         missed = _since_joining(recent.notices, user)
         if missed is None:
-            return not is_member
-        if is_member:
-            self._hub.on_joined(app, room, [user])
+            return False
+        self._hub.on_joined(app, room, [user])
         await self._send_missed(app, room, user, missed, queue)
         return True
 
@@ -220,12 +221,6 @@ class Delivery:
                     has_room = True
                     if payload := await self._fetch(queue, "room", self._payloads.room(app, room)):
                         event = ServerEvent("room", payload)
-                case notices.Left(_, members) if user in members:
-                    await self._send_left(app, room, [user], queue, deleted=False)
-                    return
-                case notices.RoomDeleted():
-                    await self._send_left(app, room, [user], queue, deleted=True)
-                    return
             if event is not None:
                 self._send(self._hub.connections_of(app, user), event)
 
