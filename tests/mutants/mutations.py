@@ -73,7 +73,7 @@ MUTATIONS = [
         "save_record(room, user, cursor, ordinal, told_until, read, joined",
     ),
     Mutation("lib/reading.lua", "    push_to_member(room, user, cursor, ordinal, told_until)\n", ""),
-    Mutation("lib/reading.lua", "    publish_packed(notice)\n", ""),
+    Mutation("lib/reading.lua", "    publish_packed(room, notice)\n", ""),
     Mutation("lib/reading.lua", "if counts and shard", "if shard"),
     # The journal
     Mutation("lib/journal.lua", "if cursor - moves[i] < seq then", "if cursor - moves[i] <= seq then"),
@@ -128,7 +128,7 @@ MUTATIONS = [
     Mutation(
         "lib/takeover.lua", "local changed = room.tags ~= tags or not room.active", "local changed = not room.active"
     ),
-    Mutation("lib/takeover.lua", '        publish("left", room_id(room.key), left)\n', ""),
+    Mutation("lib/takeover.lua", '        publish(room, "left", left)\n', ""),
     Mutation("create_room.lua", "elseif room.by_client then\n    set_profile()\n", "elseif room.by_client then\n"),
     Mutation("create_room.lua", '    redis.call("UNLINK", room.key .. PROFILE)\n', ""),
     Mutation("create_room.lua", "take_over(room, tags, joining, others,", "take_over(room, tags, others, joining,"),
@@ -183,7 +183,7 @@ MUTATIONS = [
     ),
     Mutation("post.lua", "(countable == 1 and not room.derived)", "countable == 1"),
     Mutation("post.lua", "    push_to_member(room, sender, room.seq, room.ordinal, told_until)\n", ""),
-    Mutation("post.lua", "    publish_packed(read_notice(id, sender, message, room.seq))\n", ""),
+    Mutation("post.lua", "    publish_packed(room, read_notice(room_id(room.key), sender, message, room.seq))\n", ""),
     Mutation("post.lua", "if not cursor and must_be_member then", "if false then"),
     Mutation("post.lua", "    if seq then\n", "    if false then\n"),
     # Members
@@ -428,7 +428,7 @@ MUTATIONS = [
     Mutation("lib/room.lua", "HEAD_BEGINS, 0, 0, 0, 0,", "HEAD_BEGINS, 0, 0, 0, 1,"),
     Mutation("lib/keys.lua", "SET_BY_HAND, MESSAGE_LOG, ", "SET_BY_HAND, "),
     Mutation("delete_room.lua", "push_present_state(room, members)\n", ""),
-    Mutation("delete_room.lua", 'publish("gone", room_id(room.key))\n', ""),
+    Mutation("delete_room.lua", 'publish(room, "gone")\n', ""),
     Mutation("lib/changing.lua", "    push_to_attentive(room, nil, crossed)\n", ""),
     Mutation("set_status.lua", "room.active = active", "room.active = not active"),
     # Deleting
