@@ -1,5 +1,4 @@
--- user: the user's side. Per room a stamped copy; beside it counters that always equal the sums
--- over the copies.
+-- user: the user's side: per room a stamped copy, and counters that equal the sums over the copies.
 --@include lib/counters
 --@include lib/arrays
 
@@ -18,8 +17,7 @@ local function make_update(id, revision, created_revision, tags)
     }
 end
 
--- Let the side of a user who is in no room end by itself. All its stamps are older than any update
--- by then.
+-- Let the side of a user who is in no room end. Its stamps are older than any update by then.
 local function expire_if_roomless(key)
     if rooms_of_user(key) == 0 then
         redis.call("EXPIRE", key, ROOMLESS_KEPT_S)
@@ -104,8 +102,7 @@ local function apply(key, update, cursor, unread, state, still)
         if state == GONE then
             expire_if_roomless(key)
         end
-        if (state == GONE) ~= (old_state == GONE) then
-            -- On the user's channel: a listener of the user must listen to the room as well.
+        if (state == GONE) ~= (old_state == GONE) then -- on the user's channel
             redis.call("SPUBLISH", key, pack_array("membership", update.id, state ~= GONE))
         end
         return total, derived, news, ahead, state, old_tags
@@ -136,8 +133,7 @@ local function list_news(key, update, sums)
     end
 end
 
--- The same where updates may come late. A user who has not been told yet that they are a member
--- gets a copy that makes them ask.
+-- The same where updates may be late. A member who has not been told of it yet is made to ask.
 local function note_news(key, update, cursor)
     local have = redis.call("HMGET", key, update.fields[1], SUMS)
     local revision, _, _, state = 0, 0, 0, GONE
