@@ -6,6 +6,16 @@
 --@include lib/stays
 --@include lib/invitations
 
+local RECENT_KEPT_S = 5
+
+-- Keep what is published from here on, for a while: who has just joined may be heard late. The head
+-- must be saved afterwards.
+local function record_notices(room)
+    room.recorded = true
+    redis.call("RPUSH", room.key .. RECENT, "")
+    redis.call("EXPIRE", room.key .. RECENT, RECENT_KEPT_S)
+end
+
 -- Begin a stay at the head, with nothing unread, for each of `members`. Returns those who were not
 -- members before.
 local function begin_stays(room, members, settings)

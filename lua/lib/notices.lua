@@ -4,17 +4,9 @@
 --@include lib/reach
 --@include lib/arrays
 
-local RECENT_KEPT_S = 5
 local MOST_RECENT = 256
 
--- Keep what is published from here on, for a while: who has just joined may be heard late. The head
--- must be saved afterwards.
-local function record_notices(room)
-    room.recorded = true
-    redis.call("RPUSH", room.key .. RECENT, "")
-    redis.call("EXPIRE", room.key .. RECENT, RECENT_KEPT_S)
-end
-
+-- Who has just joined may be heard late, and is told what was kept (lib/membership.lua).
 local function keep_recent(room, notice)
     local kept = redis.call("RPUSHX", room.key .. RECENT, notice)
     if kept > 0 and kept <= MOST_RECENT then
