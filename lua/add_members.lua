@@ -9,7 +9,7 @@
 -- Reply      [member]   those who were not members before
 -- Errors     ROOM_UNKNOWN    nothing was written
 -- Publishes  joined, then room, when a user joined
--- Cost       commands <= 20 + lot * 25, turns <= 20 + 6 * tags + 3 * members + lot * (8 + 3 * tags)
+-- Cost       commands <= 25 + lot * 26, turns <= 20 + 6 * tags + 3 * members + lot * (8 + 3 * tags)
 --            members: those there were, when the room becomes large
 --@include lib/room
 --@include lib/membership

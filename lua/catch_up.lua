@@ -9,7 +9,7 @@
 -- Reply      { members [user], recent [bytes] }
 --            members: those of `users` who are members; recent: the room's latest notices, in order
 -- Publishes  mark
--- Cost       commands <= 4 + users, turns <= 20
+-- Cost       commands <= 4 + users, turns <= 20 + 2 * users
 --@include lib/notices
 
 local room = load_head(key)

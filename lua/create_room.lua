@@ -11,7 +11,7 @@
 --
 -- Reply      outcome int   1 created, 0 it existed, 2 it is being taken over: call again
 -- Publishes  left, joined, then room, when members left or joined, or the room was taken over
--- Cost       commands <= 41 + fields + 24 * members + 32 * left + 28 * lot,
+-- Cost       commands <= 46 + fields + 25 * members + 34 * left + 28 * lot,
 --            turns <= 30 + 2 * fields + 2 * named + (1 + members + left + lot) * (35 + 7 * tags)
 --            fields: of the profile; members: those there were, when the room becomes large or is
 --            taken over, who stay; left: who leave, 100 at a time; named: in the call, of whom the

@@ -8,7 +8,7 @@
 -- Reply      count int   1, or 0 when it was deleted already
 -- Errors     ROOM_UNKNOWN, MESSAGE_UNKNOWN    nothing was written
 -- Publishes  deleted, when count = 1
--- Cost       commands <= 22 + 3 * members, turns <= 32 + tags + members * max(6, 3 + tags)
+-- Cost       commands <= 25 + 3 * members, turns <= 32 + tags + members * max(6, 3 + tags)
 --            members: as in post
 --@include lib/room
 --@include lib/deleting

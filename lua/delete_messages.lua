@@ -12,7 +12,7 @@
 --            older that it has to be called again; first: the first message that stays, "" for none
 -- Errors     ROOM_UNKNOWN, MESSAGE_UNKNOWN    nothing was written
 -- Publishes  deleted "_all" or "_before" with `first`, when count > 0
--- Cost       commands <= 16 + 3 * members + looked / 1000,
+-- Cost       commands <= 19 + 3 * members + looked / 1000,
 --            turns <= 50 + tags + members * max(6, 3 + tags) + 2 * looked + looked / 10
 --            members: as in post; looked: messages before a time, 10,000 at once
 --@include lib/room

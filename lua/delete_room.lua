@@ -8,7 +8,7 @@
 -- Reply      { deleted flag, left int }   left: members of a room above the fan-out limit whom
 --            sweep_room has yet to update
 -- Publishes  gone, when deleted
--- Cost       commands <= 26 + members * 24, turns <= 16 + 4 * tags + members * (35 + 4 * tags)
+-- Cost       commands <= 29 + members * 25, turns <= 16 + 4 * tags + members * (35 + 4 * tags)
 --            members: of a large room the attentive ones, of a derived one none; sweep_room updates
 --            the others
 --@include lib/room

@@ -9,7 +9,7 @@
 --            as post, of the message as it is stored
 -- Errors     ROOM_UNKNOWN, MESSAGE_UNKNOWN (also when deleted or recalled)    nothing was written
 -- Publishes  message (edit)
--- Cost       commands <= 6, turns <= 10
+-- Cost       commands <= 9, turns <= 10
 --@include lib/room
 --@include lib/messages
 --@include lib/notices

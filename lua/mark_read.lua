@@ -11,7 +11,7 @@
 --            moved: the cursor moved, or only a count or mark that had been set by hand
 -- Errors     ROOM_UNKNOWN, NOT_MEMBER, MESSAGE_UNKNOWN    nothing was written
 -- Publishes  read, when moved; and the event
--- Cost       commands <= 20 + 27 * visited, turns <= 6 + tags + visited * (10 + 12 * tags)
+-- Cost       commands <= 23 + 27 * visited, turns <= 6 + tags + visited * (10 + 12 * tags)
 --            however many members and messages there are. visited: with_badge, the user's other
 --            rooms with news, as in badge
 --@include lib/room

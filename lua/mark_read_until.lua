@@ -11,7 +11,7 @@
 --            as mark_read; message "" and seq 0 when there is no such message
 -- Errors     ROOM_UNKNOWN, NOT_MEMBER    nothing was written
 -- Publishes  as mark_read
--- Cost       commands <= 20 + newer / 16 + 27 * visited,
+-- Cost       commands <= 23 + newer / 16 + 27 * visited,
 --            turns <= 40 + 2 * newer + tags + visited * (10 + 12 * tags)
 --            newer: messages of a later time; none without a time; visited: as in mark_read
 --@include lib/room

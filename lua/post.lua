@@ -21,7 +21,7 @@
 --            moved: counters of members that it moved, two and one for each tag, and lists
 -- Errors     ROOM_UNKNOWN, NOT_MEMBER    nothing was written
 -- Publishes  message, then read when the sender's cursor moved
--- Cost       commands <= 36 + 3 * members + 7 * left + forgotten + sampled / 20,
+-- Cost       commands <= 39 + 3 * members + 7 * left + forgotten + sampled / 20,
 --            turns <= 300 + tags + members * max(6, 3 + tags) + 3 * left + forgotten + sampled
 --            members: those who were attentive, of a small room all; above the fan-out limit none
 --            is updated; left, forgotten: stays of former members and messages beyond what is

@@ -8,7 +8,7 @@
 -- Reply      count int   1, or 0 when it was recalled or deleted already
 -- Errors     ROOM_UNKNOWN, MESSAGE_UNKNOWN    nothing was written
 -- Publishes  message (recall), when count = 1
--- Cost       commands <= 14 + 3 * members, turns <= 8 + tags + members * max(6, 3 + tags)
+-- Cost       commands <= 17 + 3 * members, turns <= 8 + tags + members * max(6, 3 + tags)
 --            members: as in post
 --@include lib/room
 --@include lib/deleting

@@ -9,7 +9,7 @@
 -- Reply      [member]   those who were members
 -- Errors     ROOM_UNKNOWN    nothing was written
 -- Publishes  left, then room, when a member left
--- Cost       commands <= 20 + lot * 33, turns <= 20 + 6 * tags + lot * (36 + 4 * tags)
+-- Cost       commands <= 23 + lot * 35, turns <= 20 + 6 * tags + lot * (36 + 4 * tags)
 --@include lib/room
 --@include lib/updates
 --@include lib/crossing

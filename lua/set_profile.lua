@@ -9,7 +9,7 @@
 -- Reply      done int   1
 -- Errors     ROOM_UNKNOWN    nothing was written
 -- Publishes  room, when a field changed
--- Cost       commands <= 4 + 2 * fields, turns <= 3 * fields
+-- Cost       commands <= 7 + 2 * fields, turns <= 3 * fields
 --@include lib/room
 --@include lib/notices
 

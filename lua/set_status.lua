@@ -8,7 +8,7 @@
 -- Reply      changed flag
 -- Errors     ROOM_UNKNOWN    nothing was written
 -- Publishes  room, when changed
--- Cost       commands <= 6 + members * 13, turns <= 4 + 6 * tags + members * (5 + 4 * tags)
+-- Cost       commands <= 9 + members * 13, turns <= 4 + 6 * tags + members * (5 + 4 * tags)
 --            members: as in post
 --@include lib/room
 --@include lib/changing

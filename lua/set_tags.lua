@@ -8,7 +8,7 @@
 -- Reply      changed flag
 -- Errors     ROOM_UNKNOWN    nothing was written
 -- Publishes  room, when changed
--- Cost       commands <= 10 + members * 24, turns <= 10 + 6 * tags + members * (6 + 7 * tags)
+-- Cost       commands <= 13 + members * 24, turns <= 10 + 6 * tags + members * (6 + 7 * tags)
 --            members: as in post
 --@include lib/room
 --@include lib/crossing

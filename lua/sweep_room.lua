@@ -7,7 +7,7 @@
 --            limit: how many
 --
 -- Reply      left int   how many are left
--- Cost       commands <= 8 + limit * 16, turns <= 4 + limit * 34
+-- Cost       commands <= 8 + limit * 17, turns <= 4 + limit * 34
 --@include lib/gone
 --@include lib/updates
 --@plan
