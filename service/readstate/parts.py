@@ -98,6 +98,7 @@ async def open_parts(
             cancel_and_wait, asyncio.create_task(keep_refreshing(apps, services.tokens, executor, health))
         )
         notices = RedisNotices(executor, settings.redis_url)
+        notices.start()
         stack.push_async_callback(notices.stop)
         yield Parts(services, notices, lambda: why_not_ready(executor, health.writes, layout), workers, health, layout)
 

@@ -1,8 +1,8 @@
 """The notices of the rooms and users that a worker listens to.
 
 Each room and user has a sharded channel, which lies in the slot of its key, so that a script can
-publish there and a cluster needs to pass nothing on. There is one connection for each primary that
-has channels of ours (`channel_connection.py`).
+publish there and a cluster needs to pass nothing on. There is one connection for each primary
+(`channel_connection.py`).
 
 Redis forgets what it could not deliver. So a subscription that is lost, with its connection or
 because its slot has moved, is a gap of its room or user: it is reported, and then the source is
@@ -60,7 +60,7 @@ class _Subscription:
 
 
 class RedisNotices:
-    """`domain.notices.Notices` over Redis pub/sub. `stop` it at the end.
+    """`domain.notices.Notices` over Redis pub/sub. `start` it, and `stop` it at the end.
 
     `url` is that of the server or cluster that `executor` reaches. `undecodable` counts what
     arrived and was no notice.
@@ -85,6 +85,11 @@ class RedisNotices:
     def attach(self, on_notice: Callable[[Source, Notice], None], on_gap: Callable[[Collection[Source]], None]) -> None:
         """Set what is called with (source, notice), and with sources after a gap."""
         self._on_notice, self._on_gap = on_notice, on_gap
+
+    def start(self) -> None:
+        """Connect to the primaries, so that the first sockets need not wait for that."""
+        for node in self._executor.nodes():
+            self._connection(node)
 
     async def stop(self) -> None:
         """End all subscriptions."""
