@@ -63,6 +63,8 @@ class Arrival:
         self.users = users
         self.recent: asyncio.Future[notices.Recent] = loop.create_future()
         self.lost: asyncio.Future[Collection[str]] = loop.create_future()
+        self.has_asked = False  # for the room
+        self.room_event: ServerEvent | None = None
 
 
 class Delivery:
@@ -180,11 +182,14 @@ class Delivery:
         recent = await self._fetch(queue, "room", arrival.recent)
         lost = arrival.users
         if recent is not None:
-            lost = [user for user in arrival.users if not await self._bring_in(app, room, user, recent, queue)]
+            brought = [await self._bring_in(app, room, user, recent, arrival, queue) for user in arrival.users]
+            lost = [user for user, is_known in zip(arrival.users, brought, strict=True) if not is_known]
         if not arrival.lost.done():
             arrival.lost.set_result(lost)
 
-    async def _bring_in(self, app: str, room: str, user: str, recent: notices.Recent, queue: _RoomQueue) -> bool:
+    async def _bring_in(
+        self, app: str, room: str, user: str, recent: notices.Recent, arrival: Arrival, queue: _RoomQueue
+    ) -> bool:
         """Let `user` be in the room, or not, as it is, and send what they have missed.
 
         Returns False when that is not known.
@@ -201,11 +206,11 @@ class Delivery:
         if missed is None:
             return False
         self._hub.on_joined(app, room, [user])
-        await self._send_missed(app, room, user, missed, queue)
+        await self._send_missed(app, room, user, missed, arrival, queue)
         return True
 
     async def _send_missed(
-        self, app: str, room: str, user: str, missed: Sequence[notices.OfRoom], queue: _RoomQueue
+        self, app: str, room: str, user: str, missed: Sequence[notices.OfRoom], arrival: Arrival, queue: _RoomQueue
     ) -> None:
         """Send what a room has announced since `user` joined. One `room` event stands for all."""
         has_room = False
@@ -219,10 +224,22 @@ class Delivery:
                         event = ServerEvent("chat message", payload)
                 case notices.RoomChanged() if not has_room:
                     has_room = True
-                    if payload := await self._fetch(queue, "room", self._payloads.room(app, room)):
-                        event = ServerEvent("room", payload)
+                    event = await self._room_event(app, room, arrival, queue)
             if event is not None:
                 self._send(self._hub.connections_of(app, user), event)
+
+    async def _room_event(self, app: str, room: str, arrival: Arrival, queue: _RoomQueue) -> ServerEvent | None:
+        """The room as it is now, the same for all who arrive together. None: it comes later, as the
+        room had such an event a moment ago.
+        """
+        if not arrival.has_asked:
+            arrival.has_asked = True
+            if not self._throttle.defers((app, room)) and (
+                payload := await self._fetch(queue, "room", self._payloads.room(app, room))
+            ):
+                arrival.room_event = ServerEvent("room", payload)
+                self._throttle.restart((app, room))
+        return arrival.room_event
 
     async def _send_left(self, app: str, room: str, users: Sequence[str], queue: _RoomQueue, *, deleted: bool) -> None:
         """Send the last event of a room to all connections of `users`, who are out of it."""
