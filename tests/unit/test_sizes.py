@@ -12,7 +12,7 @@ LUA_LINES = 150
 LONGER = {
     "service/readstate/store/lua.py": 480,  # a declaration for each script
     "tests/lua/test_cost_formulas.py": 870,  # a case for each script
-    "tests/mutants/mutations.py": 700,  # a line or two for each mutation
+    "tests/mutants/mutations.py": 780,  # a line or two for each mutation
     "tests/support/machine.py": 620,  # a rule for each operation
 }
 FUNCTION_LINES = 60
