@@ -299,10 +299,10 @@ def run_endless_script(url: str) -> None:
         ["+@all", "-@write", "~*", "&*"],
         ["+@all", "-fcall", "~*", "&*"],
         ["+@all", "-function", "~*", "&*"],
-        ["+@all", "-subscribe", "~*", "&*"],
+        ["+@all", "-ssubscribe", "~*", "&*"],
         ["+@all", "~other:*", "&*"],
         ["+@all", "~*", "resetchannels"],
-        ["+@all", "-publish", "~*", "&*"],
+        ["+@all", "-spublish", "~*", "&*"],
     ],
 )
 def test_its_user_may_not_do_enough(launch: Launch, rights: list[str]) -> None:
