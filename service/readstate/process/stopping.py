@@ -12,6 +12,8 @@ from typing import Any, NoReturn
 BEGIN_STOP = "readstate.begin_stop"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
+_told_by: list[int] = []  # the signal at which Stopped was raised
+
 
 class Stopped(KeyboardInterrupt):
     """This process was told to stop by the signal `signum`."""
@@ -30,6 +32,15 @@ def stop_by_exception() -> None:
         signal.signal(signum, _raise)
 
 
+def raise_if_told() -> None:
+    """Raise Stopped again, if it was raised where the interpreter lets no exception out.
+
+    So it is in a callback of a weak reference, for example.
+    """
+    if _told_by:
+        raise Stopped(_told_by[0])
+
+
 def stop_signals() -> tuple[signal.Signals, ...]:
     """SIGNALS, without SIGHUP where it is ignored: `nohup` lets a process outlive the terminal."""
     ignored = signal.SIGHUP if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else None
@@ -39,6 +50,7 @@ def stop_signals() -> tuple[signal.Signals, ...]:
 def _raise(signum: int, _frame: FrameType | None) -> NoReturn:
     for each in SIGNALS:
         signal.signal(each, signal.SIG_IGN)
+    _told_by.append(signum)
     raise Stopped(signum)
 
 

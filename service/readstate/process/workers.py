@@ -17,7 +17,7 @@ from uvicorn.config import STARTUP_FAILURE
 from readstate.process.connection_limits import ServerConfig
 from readstate.process.http_protocol import HttpProtocol
 from readstate.process.listener import ask_ready, reachable_address
-from readstate.process.stopping import stop_signals
+from readstate.process.stopping import raise_if_told, stop_signals
 from readstate.process.websocket_protocol import WebSocketProtocol
 from readstate.process.worker_process import WorkerProcess, how_it_ended
 from readstate.settings import Settings
@@ -74,6 +74,7 @@ class Workers:
 
     def run(self) -> None:
         """Start the workers and replace each that ends or hangs; when told to stop, stop them."""
+        raise_if_told()
         for signum in stop_signals():
             signal.signal(signum, self._on_signal)
         while not self._stopping.is_set():
