@@ -218,7 +218,7 @@ async def test_a_slot_that_moves_is_a_gap_of_what_is_in_it(cluster: Cluster, app
     async with an_ear(cluster.url) as ear:
         sources = sources_of(app, 12)
         await ear.notices.subscribe(sources)
-        moved = sources[1]
+        moved = next(source for source in sources if is_empty(cluster, channel_of(source)))
         await move_slot(cluster, channel_of(moved))
         await until_gaps(ear, moved)
         await ear.notices.subscribe(sources)
@@ -228,13 +228,19 @@ async def test_a_slot_that_moves_is_a_gap_of_what_is_in_it(cluster: Cluster, app
         assert ear.gaps == [moved]
 
 
+def is_empty(cluster: Cluster, key: str) -> bool:
+    """Whether no node has keys in the slot of `key`. Other tests leave theirs behind."""
+    with contextlib.ExitStack() as stack:
+        clients: list[Any] = [stack.enter_context(node.client()) for node in cluster.nodes]
+        slot = clients[0].execute_command("CLUSTER", "KEYSLOT", key)
+        return not any(client.execute_command("CLUSTER", "COUNTKEYSINSLOT", slot) for client in clients)
+
+
 async def move_slot(cluster: Cluster, key: str) -> None:
     """Move the slot of `key`, in which there are no keys, to another node."""
     clients: list[Any] = [node.client() for node in cluster.nodes]
     slot = clients[0].execute_command("CLUSTER", "KEYSLOT", key)
     ids = [client.execute_command("CLUSTER", "MYID") for client in clients]
-    slots = [client.execute_command("CLUSTER", "COUNTKEYSINSLOT", slot) for client in clients]
-    assert slots == [0] * len(slots)
     owner = next(
         at
         for at, client in enumerate(clients)
