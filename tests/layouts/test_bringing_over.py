@@ -88,7 +88,7 @@ def test_a_cluster_equals_the_model(
 
 
 def _counts(request: pytest.FixtureRequest, full: bool) -> settings:
-    programs = request.config.getoption("--programs") or (500 if full else 10)
+    programs = request.config.getoption("--programs") or (500 if full else 6)
     return settings(max_examples=programs, stateful_step_count=50 if full else 30)
 
 
