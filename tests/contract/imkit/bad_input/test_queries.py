@@ -149,7 +149,7 @@ async def test_bad_paths(al: Imkit, raw_path: bytes, expected: bytes) -> None:
     assert await refused(al, answer, before) == expected
 
 
-@pytest.mark.parametrize("query", ["since=x", "since=1-", "limit=0", "limit=201", "limit=x", "sinse=1"])
+@pytest.mark.parametrize("query", ["since=x", "since=1-", "limit=0", "limit=201", "limit=x", "after=1"])
 async def test_changes_since_what_is_no_version(al: Imkit, query: str) -> None:
     answer = await al.as_user("al", "GET", f"/me/readState?{query}")
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "INVALID_QUERY"), answer.text
