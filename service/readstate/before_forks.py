@@ -9,10 +9,10 @@ import signal
 
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 
-from readstate import worker_app  # noqa: E402
-from readstate.store.scripts import load_scripts  # noqa: E402
-
 with contextlib.suppress(Exception):
+    from readstate import worker_app
+    from readstate.store.scripts import load_scripts
+
     load_scripts("atomic")
     load_scripts("split")
     worker_app.make_for_forks()

@@ -92,8 +92,13 @@ class Attention:
             self.derived = _is_beyond(len(self.indexed), room, limit, 0.75)
 
     def audience(self, room: ModelRoom) -> tuple[list[str], list[str]]:
-        """Whom a countable message at the head is told, and whose attention it ends."""
-        heard = self.indexed if self.large else set(self.told_until)
+        """Whom a countable message at the head is told, and whose attention it ends.
+
+        A room of which most members are in the index is walked. So it may list a member who went
+        out of the index with this very message, when the room was derived.
+        """
+        walked = not self.large or 2 * len(self.indexed) > len(self.told_until)
+        heard = set(self.told_until) if walked else self.indexed
         ended = [member for member in heard if self.told_until[member] == room.ordinal]
         told = self.attentive(room)
         self.indexed.intersection_update(told)
