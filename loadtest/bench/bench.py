@@ -160,7 +160,7 @@ class Bench:
         return found
 
     def _check_moves(self, calls: int) -> None:
-        moved, _ = self.valkey.counts("publish")
+        moved, _ = self.valkey.counts("spublish")
         if moved < MOVED_SHARE * calls:
             raise BenchError(f"only {moved} of {calls} calls moved a cursor")
 

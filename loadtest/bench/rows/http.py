@@ -75,7 +75,7 @@ def bulk_ratio(bench: Bench) -> RowResult:
         bench.make_ready(population, reads, calls * lengths.sample_s)
         bench.valkey.forget_counts()
         found = drive(service, reads, lengths.sample_s)
-        moved, _ = bench.valkey.counts("publish")
+        moved, _ = bench.valkey.counts("spublish")
         if moved < MOVED_SHARE * found.calls * items:
             raise BenchError(f"only {moved} of {found.calls * items} reads moved a cursor")
         # Counted in moves, not in calls.

@@ -50,7 +50,7 @@ def script_ratio(bench: Bench) -> RowResult:
             if calls != CALLS:
                 raise BenchError(f"redis-benchmark made {calls} calls instead of {CALLS}")
             mark_us += us
-            moved += server.counts("publish")[0]
+            moved += server.counts("spublish")[0]
             least.append(_benchmark(server, NOTHING_FACTOR * CALLS, "EVALSHA", nothing, 0))
     share = moved / (len(marks) * CALLS)
     if share < FORWARD_SHARE:
