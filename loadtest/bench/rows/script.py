@@ -8,6 +8,7 @@ calls that nine of ten meet a pair that has not read this round's message yet; t
 the next round's.
 """
 
+import asyncio
 import csv
 import subprocess
 from statistics import median
@@ -30,6 +31,7 @@ CALLS = USERS * USERS // 5  # of a run: 1 - exp(-1/5) = 0.906 * 5 of them are th
 FORWARD_SHARE = 0.88
 NOTHING_FACTOR = 3  # `return 1` is faster; runs of about the same length carry the same share of connecting
 CLIENTS = 50
+JOINED_LATELY_S = 6.0  # for so long a room keeps what it publishes, for members who have just joined
 
 
 def script_ratio(bench: Bench) -> RowResult:
@@ -127,6 +129,7 @@ async def _prepare(server: Valkey) -> str:
             )
             for at, room in enumerate(_numbered("room"))
         )
+        await asyncio.sleep(JOINED_LATELY_S)
         return executor.scripts["mark_read"].function
 
 
