@@ -1,5 +1,5 @@
 #!lua
--- audit_journals: chunks of members' journals that are damaged, or of nobody's.
+-- audit_journals: chunks of members' journals that are damaged, or of no member.
 --
 -- Key        room
 -- Args       repair flag, ...chunks

@@ -41,7 +41,7 @@ local function audit_sender(room, entry)
     local read, _, sender = pcall(struct.unpack, SENDER_LAYOUT, senders or "", entry.sender_at + 1)
     if not (read and is_text(sender)) then
         note_difference(of("sender", entry.seq), DAMAGED_VALUE, LOST, function()
-            entry.sender_at = place_of_nobody(room, entry.seq)
+            entry.sender_at = place_of_no_sender(room, entry.seq)
             put_entry(room, entry)
         end)
     end

@@ -10,7 +10,7 @@ local function put_stand_in(room, seq, ordinal, kind, message)
     local form, id = pack_id(message)
     put_entry(room, {
         seq = seq, ordinal = ordinal, kind = kind, form = form, id = id, at_ms = math.floor(room.revision / 1000),
-        sender_at = place_of_nobody(room, seq),
+        sender_at = place_of_no_sender(room, seq),
     })
     index_again(room, message, seq)
 end

@@ -62,8 +62,8 @@ local function index_again(room, message, seq)
     redis.call("HSET", room.key .. MESSAGE_LOG, slot.field, bucket)
 end
 
--- Where nobody stands among the senders of `seq`.
-local function place_of_nobody(room, seq)
+-- The place that stands for no sender among the senders of `seq`.
+local function place_of_no_sender(room, seq)
     local field = senders_of(seq)
     local at, senders = add_sender(redis.call("HGET", room.key .. MESSAGE_LOG, field) or "", "", -1)
     if senders then

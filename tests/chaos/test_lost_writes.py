@@ -102,7 +102,7 @@ async def test_the_next_post_does_not_take_the_place_of_a_lost_one(pair: LosingP
     lost = await posted(store, APP, room, message="m2")
     await store.reading.mark_read(app=APP, room=room, user=reader, message="m2")
     await pair.fail_over()
-    # Nobody has compared anything yet.
+    # Nothing was compared yet.
     new = await posted(store, APP, room, message="m3", sender=other)
     assert new.seq != lost.seq
     assert await store.badges.badge(app=APP, user=reader, tags=[]) == 1
@@ -114,7 +114,7 @@ async def test_the_next_post_does_not_take_the_place_of_a_lost_one(pair: LosingP
 
 
 async def test_a_walk_that_was_broken_off_is_begun_again_at_once(pair: LosingPair) -> None:
-    """Its worker could not reach a node, and keeps nobody else from it."""
+    """Its worker could not reach a node, and keeps no other worker from it."""
     rooms, users = names(True, "room", 1), names(False, "user", 2)
     await a_room(pair.store, APP, rooms[0], members=users)
     await posted(pair.store, APP, rooms[0])

@@ -78,7 +78,7 @@ class Failovers:
     async def reconcile(self) -> None:
         """Make rooms and copies agree wherever another primary serves than when they last did.
 
-        Raises what Executor.call does. Interrupted, it is begun again by whoever looks next.
+        Raises what Executor.call does. Interrupted, the next worker that looks begins it again.
         """
         changed = [node for node in await self._nodes() if node.noted != node.replication_id]
         for node in [node for node in changed if node.noted is None]:

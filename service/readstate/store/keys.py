@@ -48,7 +48,7 @@ A room's slot, `{r:<app>:<room>}` (the truth):
                     at rest)
     :w      hash    revision -> event not yet handed over to the deliverers of webhooks (split plan
                     only; empty at rest)
-    :p      list    the latest notices, while somebody who has just joined may be heard late: 5 s
+    :p      list    the latest notices, while members who have just joined may be heard late: 5 s
                     (lua/lib/notices.lua)
     :v      string  how far the room has been brought over from an earlier layout; with :r and :k,
                     hashes of which the values are still to be brought over. :i was the index of

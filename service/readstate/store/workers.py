@@ -43,7 +43,7 @@ class _Note(Struct, frozen=True, array_like=True):
     worker: str  # random
     digests: dict[str, tuple[bytes, bytes]]  # setting -> of the present key and of the old one, b"" for none
     layout: int = 1  # that it reads and writes
-    library: str = ""  # of its functions; "": an earlier version, which does not say
+    lib: str = ""  # the library of its functions; "": an earlier version, which does not say
 
 
 _pack = msgspec.msgpack.Encoder(order="deterministic").encode
@@ -70,7 +70,7 @@ class Workers:
 
         Raises what Executor.call does.
         """
-        used = {note.library if note else "" for note in map(_read, await self.note())}
+        used = {note.lib if note else "" for note in map(_read, await self.note())}
         if "" not in used:
             await delete_functions(self._executor, used=used)
 
