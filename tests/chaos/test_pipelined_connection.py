@@ -4,7 +4,10 @@ No reply reaches another caller, nothing is done twice, and every outcome is tru
 """
 
 import asyncio
+import contextlib
+import gc
 import random
+import warnings
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,11 +17,12 @@ from hiredis import ReplyError
 
 from readstate.errors import Unavailable, UnknownOutcome
 from readstate.store.connect import connect
-from readstate.store.connections import ConnectionFactory
+from readstate.store.connections import ConnectionFactory, NodeConnection
 from readstate.store.pipelined_connection import PipelinedConnection
 from tests.support.calls import plain_call
 from tests.support.proxy import CuttingProxy
 from tests.support.servers import Server, short_directory
+from tests.support.waiting import wait_until
 
 # Counts how often it ran, and answers with what only this caller knows.
 COUNTING = "#!lua\nredis.call('HINCRBY', KEYS[1], ARGV[1], 1) return ARGV[1]"
@@ -192,6 +196,43 @@ async def test_a_repeatable_call_that_cannot_be_repeated_ends_in_unknown_outcome
     await connection.close()
     with server.client() as client:
         assert client.getdel(app) == b"1"
+
+
+async def nothing_is_left_open(server: Server) -> None:
+    """What is left open would be closed with a warning, by the garbage collector."""
+
+    async def no_other_client() -> bool:
+        with server.client() as client:
+            return len(client.client_list()) == 1
+
+    await wait_until(no_other_client, "all connections to be closed")
+    with warnings.catch_warnings(action="error"):
+        gc.collect()
+
+
+async def test_a_connection_that_is_closed_at_once_is_not_left_open(own_server: Server) -> None:
+    """Two callers connected to a node at the same time, and one connection is too many."""
+    connection = PipelinedConnection(ConnectionFactory(own_server.url))
+    await connection.open()
+    await connection.close()
+    await nothing_is_left_open(own_server)
+
+
+async def test_a_connection_that_is_cancelled_while_it_is_made_is_not_left_open(own_server: Server) -> None:
+    """At any moment: before the server has taken it, while it logs in, while it says its role."""
+    cancelled = 0
+    for turns in range(2, 60):
+        connection = NodeConnection(f"{own_server.url}?client_name=some-worker")
+        connection.primary_only = True
+        opening = asyncio.create_task(connection.open())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        cancelled += opening.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await opening
+        await connection.close()
+    assert 10 < cancelled < 58
+    await nothing_is_left_open(own_server)
 
 
 async def test_too_many_calls_in_flight_are_refused_at_once(connection: PipelinedConnection) -> None:

@@ -101,7 +101,7 @@ class Server:
         log = (self.directory / "server.log").open("ab")
         with log:
             self._process = subprocess.Popen(
-                [server_binary(), *self._options(), *options],
+                [self._binary, *self._options(), *options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

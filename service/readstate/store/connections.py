@@ -7,11 +7,10 @@ from time import monotonic
 from redis.asyncio.connection import AbstractConnection, ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoPermissionError, RedisError
+from redis.exceptions import NoPermissionError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from readstate.domain.durability import Durability
-from readstate.errors import Unavailable
 from readstate.store.confirming import NodeConfirmations
 from readstate.store.pipelined_connection import DEADLINE_S, PipelinedConnection
 from readstate.store.replies import reply_or_raise
@@ -72,12 +71,9 @@ class NodeConnection(PipelinedConnection):
             await self._slow_scripts.close()
             raise
 
-    async def _connect(self) -> AbstractConnection:
-        connection = await super()._connect()
+    async def _examine(self, connection: AbstractConnection) -> None:
         if self.primary_only and await _is_replica(connection):
-            await connection.disconnect(nowait=True)
-            raise Unavailable("the store cannot be reached: the server is a replica")
-        return connection
+            raise ConnectionError("the server is a replica")
 
     def leave(self) -> None:
         super().leave()
@@ -117,13 +113,10 @@ class NodeConnection(PipelinedConnection):
 
 
 async def _is_replica(connection: AbstractConnection) -> bool:
-    """Raises Unavailable when the server does not say. A user who may not ask is told no."""
+    """A user who may not ask is told no."""
     try:
-        async with asyncio.timeout(DEADLINE_S):
-            await connection.send_command("ROLE")
-            role = await connection.read_response()
+        await connection.send_command("ROLE")
+        role = await connection.read_response()
     except NoPermissionError:
         return False
-    except (RedisError, OSError, TimeoutError) as error:
-        raise Unavailable(f"the store cannot be reached: {error}") from error
     return bool(role[0] != b"master")

@@ -141,7 +141,8 @@ class PipelinedConnection:
         self._loop = asyncio.get_running_loop()
         self._waiting: list[_Call] = []  # not written yet
         self._sent: deque[_Call] = deque()  # written, in the order in which replies will come
-        self._transport: asyncio.WriteTransport | None = None
+        self._connection: AbstractConnection | None = None
+        self._transport: asyncio.WriteTransport | None = None  # while replies are read from it
         self._left: asyncio.WriteTransport | None = None  # closed as soon as what was sent is answered
         self._leave_from_s = 0.0  # not before that
         self._flush_due = False
@@ -157,8 +158,8 @@ class PipelinedConnection:
 
         Raises Unavailable when that fails. A connection that is lost later is made again.
         """
-        connection = await self._connect()
-        self._keeper = asyncio.create_task(self._keep(connection))
+        self._connection = await self._connect()
+        self._keeper = asyncio.create_task(self._keep())
         self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep)
 
     async def close(self) -> None:
@@ -167,6 +168,7 @@ class PipelinedConnection:
         if self._sweeper:
             self._sweeper.cancel()
         await cancel_and_wait(self._keeper)
+        await self._disconnect()  # a keeper that was cancelled before it began has not done it
         # The keeper has ended what was sent, in _repeat_or_fail.
         for call in self._waiting:
             call.expire("the store connection is closed")
@@ -221,19 +223,32 @@ class PipelinedConnection:
             # Not wait_for: on Python 3.11 it can swallow a cancellation that comes with the result.
             async with asyncio.timeout(self._deadline_s):
                 await connection.connect()  # type: ignore[no-untyped-call]
-        except (RedisError, OSError, TimeoutError) as error:
-            raise Unavailable(f"the store cannot be reached: {error}") from error
+                await self._examine(connection)
+        except BaseException as error:
+            # redis-py leaves it open when it is cancelled, as by the time-out.
+            await connection.disconnect(nowait=True)
+            if isinstance(error, (RedisError, OSError, TimeoutError)):
+                raise Unavailable(f"the store cannot be reached: {error}") from error
+            raise
         return connection
 
-    async def _keep(self, connection: AbstractConnection | None) -> None:
+    async def _examine(self, connection: AbstractConnection) -> None:
+        """Raise OSError when a connection that was just made leads to the wrong server."""
+
+    async def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.disconnect(nowait=True)
+
+    async def _keep(self) -> None:
         """Read replies; when the connection is lost, connect again, for ever."""
         backoff = Backoff(_MIN_BACKOFF_S, _MAX_BACKOFF_S)
         lost_at = 0.0
         while True:
-            if connection is None:
+            if self._connection is None:
                 await backoff.pause()
                 try:
-                    connection = await self._connect()
+                    self._connection = await self._connect()
                 except Unavailable as fault:
                     if str(fault) != self.why_away:
                         self._log(logging.WARNING, "%s", fault)
@@ -242,7 +257,7 @@ class PipelinedConnection:
                 self.why_away = ""
                 self._log(logging.INFO, "the store is connected again, after %.1f s", self._loop.time() - lost_at)
             try:
-                await self._read_until_lost(connection)
+                await self._read_until_lost(self._connection)
             except (OSError, hiredis.HiredisError, EOFError) as error:
                 lost_at = self._loop.time()
                 if self._left is None:
@@ -251,8 +266,7 @@ class PipelinedConnection:
                 # Also on cancellation: nothing may be written to a connection that is not read.
                 self._transport = self._left = None
                 self._repeat_or_fail()
-                await connection.disconnect(nowait=True)
-            connection = None
+                await self._disconnect()
             backoff.reset()
 
     def _log(self, level: int, text: str, *args: object) -> None:

@@ -27,6 +27,7 @@ class SlotMap:
         self._owners = [_NOBODY] * SLOTS
         self._seen: set[str] = {address_of(url)}  # every node ever heard of: where to ask for the map
         self._loading = asyncio.Lock()
+        self._closed = False
 
     def owner(self, slot: int) -> str:
         """The address of the primary that has the slot. Raises Unavailable when none has."""
@@ -60,7 +61,7 @@ class SlotMap:
             fresh = NodeConnection(at_node(self._url, address), has_peers=True)
             await fresh.open()
             connection = self._connections.setdefault(address, fresh)
-            if connection is not fresh:
+            if self._closed or connection is not fresh:
                 await fresh.close()
         elif not connection.connected:
             raise Unavailable(f"the node at {address} cannot be reached")
@@ -108,7 +109,8 @@ class SlotMap:
         return sum(connection.round_trips for connection in self._connections.values())
 
     async def close(self) -> None:
-        for connection in self._connections.values():
+        self._closed = True  # what is being opened is closed when it is open
+        for connection in tuple(self._connections.values()):
             await connection.close()
 
     def _take(self, ranges: list[tuple[int, int, str]]) -> None:
