@@ -2,7 +2,7 @@
 
 create_app(settings) -> ASGI
     sockets and fast routes of the dialects, past the framework
-    the rest, by Litestar: the dialects' routes, /healthz, /readyz, /metrics, /schema
+    the rest, by Litestar: the dialects' routes, /healthz, /readyz, /metrics, /schema, /docs
     on the port for operators, if there is one, only /healthz, /readyz, /metrics
 """
 
@@ -23,6 +23,7 @@ from litestar.types import HTTPScope, Message, Receive, Scope, Send
 from readstate import metrics
 from readstate.dialects.access import costs
 from readstate.dialects.base import Dialect, Services, SocketServer, dialect_of, operation_of
+from readstate.dialects.docs_page import docs_handlers
 from readstate.dialects.health import index_handler, operating_handlers, ops_app
 from readstate.dialects.http.client_address import client_address
 from readstate.dialects.http.cors import cors_config
@@ -78,7 +79,8 @@ class Service:
         self._told_of_slow_s = -SLOW_AGAIN_S
         self._http = Litestar(
             route_handlers=[
-                index_handler(_version()),
+                index_handler(_version(), docs=settings.shows_docs()),
+                *(docs_handlers() if settings.shows_docs() else ()),
                 *(handler for dialect in self.dialects for handler in dialect.handlers),
                 *self._on_this_port(operating),
             ],

@@ -4,7 +4,7 @@
 """
 
 import re
-from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 MAX_URL_CHARS = 2048
 _MAX_HOST_CHARS = 253
@@ -118,3 +118,14 @@ def _check_name(host: str, *, allow_private: bool) -> None:
     name = host.lower()
     if not allow_private and ("." not in name or name.endswith(_INSIDE)):
         raise TargetRefused("names a host inside a private network; READSTATE_WEBHOOK_ALLOW_PRIVATE=true allows it")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host`, a name or an address, is a loopback address.
+
+    No other machine can reach such an address.
+    """
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"

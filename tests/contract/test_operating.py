@@ -47,7 +47,19 @@ async def test_alive_and_ready(imkit: Imkit) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/healthz", "/readyz", "/metrics", "/schema", "/me/badge", "/rooms", "/rooms/r", "/none", "/api/v1/none"],
+    [
+        "/",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/schema",
+        "/docs",
+        "/me/badge",
+        "/rooms",
+        "/rooms/r",
+        "/none",
+        "/api/v1/none",
+    ],
 )
 async def test_head_answers_as_get_does_without_a_body(imkit: Imkit, path: str) -> None:
     """Uptime checkers ask so."""

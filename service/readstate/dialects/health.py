@@ -48,13 +48,14 @@ class Reused(Generic[_Answer]):
             self._until_s = self._now() + REUSED_S
 
 
-def index_handler(version: str) -> HTTPRouteHandler:
-    """The handler of /."""
+def index_handler(version: str, *, docs: bool) -> HTTPRouteHandler:
+    """The handler of /. `docs`: whether there is a page to read."""
+    pages = {"schema": "/schema"} | ({"docs": "/docs"} if docs else {})
 
     @get("/", opt={"operation": Operation(name="index")}, include_in_schema=False)
     async def index() -> Reply:
         """What this is, and where it is described."""
-        return Reply(encode({"service": "readstate", "version": version, "schema": "/schema"}))
+        return Reply(encode({"service": "readstate", "version": version, **pages}))
 
     return index
 

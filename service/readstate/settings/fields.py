@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal, TypedDict, cast, get_type_hints
 
 from msgspec import Meta, Struct
 
+from readstate.urls import is_loopback
+
 PREFIX = "READSTATE_"
 
 VISIBLE = r"\A[\x21-\x7e]*\Z"
@@ -132,6 +134,9 @@ class Fields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     socket_ping_timeout_s: Seconds = 20
     # Origins that browsers may call from, comma-separated; `*` for any.
     cors_origins: str = "*"
+    # The page /docs, on which the calls are described and tried. "auto": where the service listens
+    # on a loopback address.
+    docs: Literal["auto", "on", "off"] = "auto"
 
     # Rocket.Chat
 
@@ -177,6 +182,10 @@ class Fields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def ops_address(self) -> tuple[str, int] | None:
         """Where /metrics, /healthz and /readyz are, if not where callers are answered."""
         return None if self.ops_port is None else (self.ops_host or "127.0.0.1", self.ops_port)
+
+    def shows_docs(self) -> bool:
+        """Whether there is a page /docs."""
+        return self.docs == "on" or (self.docs == "auto" and is_loopback(self.host))
 
     def proxies(self) -> list[str]:
         """The trusted proxies, each an address or a network."""

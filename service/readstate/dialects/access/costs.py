@@ -24,8 +24,9 @@ EXPENSIVE: Final = 20  # of these and more expensive calls only a few of one use
 # Calls without credentials are charged to the address.
 UNKNOWN: Final = 1  # an unknown path, refused credentials, a preflight
 HANDSHAKE: Final = 2  # of a socket, or of a long-polling session
-DOCUMENT: Final = 10  # /metrics, /schema
-STRANGERS: Final = {"": UNKNOWN, "metrics": DOCUMENT, "schema": DOCUMENT}  # by the first word of the path
+DOCUMENT: Final = 10  # /metrics, /schema, /docs
+# By the first word of the path.
+STRANGERS: Final = {"": UNKNOWN, "metrics": DOCUMENT, "schema": DOCUMENT, "docs": DOCUMENT}
 
 _ROOMS_PER_UNIT: Final = 4  # in a list
 _READS_PER_UNIT: Final = 2  # of many in one call

@@ -12,12 +12,13 @@ from readstate.dialects.tencent import errors, group, openim
 from readstate.dialects.tencent.auth import Authenticator, AuthMiddleware, TencentApp
 from readstate.dialects.tencent.callbacks import errors as callback_errors
 from readstate.dialects.tencent.callbacks.api import callback_handler
-from readstate.dialects.tencent.callbacks.auth import CallbackAuthenticator, is_loopback
+from readstate.dialects.tencent.callbacks.auth import CallbackAuthenticator
 from readstate.dialects.tencent.errors import FAILURES, UNREADABLE_REQUEST
 from readstate.dialects.tencent.operation import SECURITY
 from readstate.dialects.tencent.vocabulary import VOCABULARY
 from readstate.domain.identity import FIRST_APP
 from readstate.settings import Settings
+from readstate.urls import is_loopback
 
 HANDLERS = handlers_in(openim, group)
 

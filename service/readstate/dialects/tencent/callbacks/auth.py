@@ -13,7 +13,6 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable, Iterable
-from ipaddress import ip_address
 from time import time
 from typing import Self
 
@@ -25,6 +24,7 @@ from readstate.dialects.tencent.auth import parameters
 from readstate.dialects.tencent.callbacks.errors import FOREIGN_APP, UNSIGNED
 from readstate.dialects.tencent.webhooks import sign
 from readstate.domain.read_state import ReadState
+from readstate.urls import is_loopback
 
 MAX_SKEW_S = 60
 FRESH_S = 15  # Tencent waits 2 s for an answer, and its clocks differ a little
@@ -127,14 +127,3 @@ def _host(header: bytes) -> str:
         host, bracket, _ = text[1:].partition("]")
         return host if bracket else ""
     return text.partition(":")[0]
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host`, a name or an address, is a loopback address.
-
-    No other machine can reach such an address.
-    """
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
