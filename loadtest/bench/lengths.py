@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from readstate.store.redis_store import USER_ROOM_LIMIT
+from readstate.store.bounds import DEFAULTS
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ FULL = Lengths(
     mix_states=80_000,
     noisy_rooms=500,
     message_rooms=10_000,
-    dear_rooms=USER_ROOM_LIMIT,
+    dear_rooms=DEFAULTS.user_room_limit,
     dear_rounds=20,
 )
 
@@ -85,6 +85,6 @@ QUICK = Lengths(
     mix_states=20_000,
     noisy_rooms=500,
     message_rooms=500,
-    dear_rooms=USER_ROOM_LIMIT,
+    dear_rooms=DEFAULTS.user_room_limit,
     dear_rounds=6,
 )

@@ -21,9 +21,10 @@ from readstate.domain.identity import FIRST_APP
 from readstate.domain.messages import Posted
 from readstate.domain.tokens import Tokens
 from readstate.store.apps import AppRegistry
+from readstate.store.bounds import DEFAULTS
 from readstate.store.connect import connect
 from readstate.store.executor import Executor
-from readstate.store.redis_store import ATTENTION_POSTS, RedisStore, redis_store
+from readstate.store.redis_store import RedisStore, redis_store
 from readstate.store.tokens import RedisTokens
 
 TAGS = ("work", "home", "urgent", "travel", "family", "sales", "support", "news")
@@ -157,7 +158,9 @@ async def all_of(calls: Iterable[Awaitable[_Result]]) -> list[_Result]:
 
 
 @asynccontextmanager
-async def store_at(url: str, *, attention: int = ATTENTION_POSTS) -> AsyncIterator[tuple[RedisStore, Executor]]:
+async def store_at(
+    url: str, *, attention: int = DEFAULTS.attention_posts
+) -> AsyncIterator[tuple[RedisStore, Executor]]:
     """The store of the service, over a connection of its own."""
     executor = await connect(url)
     try:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import itertools
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -36,12 +35,12 @@ from readstate.store.store_health import StoreHealth
 from readstate.store.tokens import RedisTokens
 from readstate.store.users import RedisUsers
 from readstate.store.workers import Workers, shared_keys
-from readstate.tasks import cancel_and_wait
+from readstate.tasks import cancel_and_wait, repeat
 
 logger = logging.getLogger(__name__)
 
 READY_WITHIN_S = 2.0
-STORE_TURNS = 5  # every ten seconds
+STORE_EVERY_S = 10.0
 
 
 class Parts(Struct, frozen=True):
@@ -89,14 +88,15 @@ async def open_parts(
         workers = Workers(executor, shared_keys(settings))
         await workers.begin()
         stack.push_async_callback(_forget, workers)
-        stack.push_async_callback(cancel_and_wait, asyncio.create_task(workers.keep_noting()))
         await health.look()
-        stack.push_async_callback(cancel_and_wait, asyncio.create_task(layout.keep_bringing_over()))
-        failovers = Failovers(executor, store.outbox)
-        stack.push_async_callback(cancel_and_wait, asyncio.create_task(failovers.keep_reconciling()))
-        stack.push_async_callback(
-            cancel_and_wait, asyncio.create_task(keep_refreshing(apps, services.tokens, executor, health))
-        )
+        for keep in (
+            workers.keep_noting(),
+            layout.keep_bringing_over(),
+            Failovers(executor, store.outbox).keep_reconciling(),
+            keep_refreshing(apps, services.tokens, executor),
+            repeat(health.look, STORE_EVERY_S, logger, "the store could not be looked at", at_once=False),
+        ):
+            stack.push_async_callback(cancel_and_wait, asyncio.create_task(keep))
         notices = RedisNotices(executor, settings.redis_url)
         notices.start()
         stack.push_async_callback(notices.stop)
@@ -174,28 +174,14 @@ async def refresh(apps: AppRegistry, tokens: Tokens) -> None:
     await tokens.refresh_revocations()
 
 
-async def keep_refreshing(apps: AppRegistry, tokens: Tokens, executor: Executor, health: StoreHealth) -> None:
-    """Every POLL_S seconds: refresh, and count the round trips.
+async def keep_refreshing(apps: AppRegistry, tokens: Tokens, executor: Executor) -> None:
+    """Every POLL_S seconds: refresh, and count the round trips. Until cancelled."""
+    counted = 0
 
-    Every STORE_TURNS times also look at the store.
-    """
-    counted, trouble = 0, ""
-    for turn in itertools.count(1):
-        await asyncio.sleep(POLL_S)
+    async def look() -> None:
+        nonlocal counted
         metrics.ROUND_TRIPS.inc(executor.round_trips - counted)
         counted = executor.round_trips
-        try:
-            await refresh(apps, tokens)
-            if turn % STORE_TURNS == 0:
-                await health.look()
-        except Fault as error:
-            if str(error) != trouble:
-                logger.warning("apps, revocations and the store could not be looked at: %s", error)
-            trouble = str(error)
-        except Exception:
-            # Better another attempt than a worker that never hears of a revocation again.
-            logger.exception("apps, revocations and the store could not be looked at")
-        else:
-            if trouble:
-                logger.info("apps, revocations and the store can be looked at again")
-            trouble = ""
+        await refresh(apps, tokens)
+
+    await repeat(look, POLL_S, logger, "apps and revocations could not be looked at", at_once=False)

@@ -31,20 +31,34 @@ async def sleep_unless(stop: asyncio.Event, seconds: float) -> None:
 
 
 async def repeat(
-    look: Callable[[], Awaitable[None]], every_s: float, stop: asyncio.Event, logger: logging.Logger, failed: str
+    look: Callable[[], Awaitable[object]],
+    every_s: float,
+    logger: logging.Logger,
+    failed: str,
+    stop: asyncio.Event | None = None,
+    *,
+    at_once: bool = True,
 ) -> None:
-    """Call `look` every `every_s` seconds until `stop` is set.
+    """Call `look` every `every_s` seconds until cancelled, or until `stop` is set.
 
-    A failure is logged with the words `failed` and ends nothing. That holds for a defect too:
-    better another attempt than a process that never looks again.
+    `at_once`: for the first time now. A failure is logged with the words `failed`, a fault that
+    lasts only once, and ends nothing. That holds for a defect too: better another attempt than a
+    process that never looks again.
     """
+    stop, trouble = stop or asyncio.Event(), ""
+    if not at_once:
+        await sleep_unless(stop, every_s)
     while not stop.is_set():
         try:
             await look()
         except Fault as fault:
-            logger.warning("%s: %s", failed, fault)
+            if str(fault) != trouble:
+                logger.warning("%s: %s", failed, fault)
+            trouble = str(fault)
         except Exception:
             logger.exception(failed)
+        else:
+            trouble = ""
         await sleep_unless(stop, every_s)
 
 

@@ -8,9 +8,10 @@ import pytest
 from msgspec.structs import replace
 
 from readstate.domain.rooms import Status
+from readstate.store.bounds import DEFAULTS
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
-from readstate.store.redis_store import DEFAULTS, RedisStore
+from readstate.store.redis_store import RedisStore
 from readstate.store.states import State
 from tests.lua.conftest import Run
 from tests.support.contents import contents

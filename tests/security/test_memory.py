@@ -167,8 +167,7 @@ async def test_a_thief_is_locked_out_although_the_store_is_full(filled: Imkit, n
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """The service checks the memory several times a second, and does not reuse answers."""
     monkeypatch.setattr(operating, "REUSED_S", 0)
-    monkeypatch.setattr(parts, "POLL_S", 0.1)
-    monkeypatch.setattr(parts, "STORE_TURNS", 1)
+    monkeypatch.setattr(parts, "STORE_EVERY_S", 0.1)
 
 
 async def test_a_store_that_is_nearly_full_is_told_of_where_operators_look(

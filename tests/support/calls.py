@@ -5,12 +5,13 @@ is the reply.
 from typing import Any
 
 from readstate.domain.client_rules import Made
-from readstate.store import lua, redis_store
+from readstate.store import lua
+from readstate.store.bounds import DEFAULTS
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.script_calls import Call, Part
 
-SETTINGS = redis_store.DEFAULTS.as_settings()
+SETTINGS = DEFAULTS.as_settings()
 
 
 def plain_call(script: str, *args: Part) -> Call[Any]:

@@ -5,9 +5,10 @@ from typing import Any
 
 from readstate.store.audit_rooms import RoomAudit
 from readstate.store.audit_scripts import Difference
+from readstate.store.bounds import DEFAULTS
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
-from readstate.store.redis_store import DEFAULTS, RedisStore
+from readstate.store.redis_store import RedisStore
 from tests.support.rooms import a_room, posted
 
 MEMBERS = ("ann", "bob", "cid", "dan")

@@ -30,8 +30,9 @@ from loadtest.bench.rows import ROWS
 from readstate.domain.reading import MarkedRead
 from readstate.errors import MessageUnknown, NotMember, RoomUnknown
 from readstate.store import lua
+from readstate.store.bounds import DEFAULTS
 from readstate.store.keys import Keys
-from readstate.store.redis_store import DEFAULTS, redis_store
+from readstate.store.redis_store import redis_store
 from tests.support.servers import Server
 
 SMALL = PopulationSize("small", users=40, rooms_each=5, room_size=20)

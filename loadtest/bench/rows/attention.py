@@ -12,7 +12,8 @@ from loadtest.bench.population import APP, TAGS, Population, PopulationSize, all
 from loadtest.bench.processes import Valkey, valkey
 from readstate.domain.limits import MAX_MEMBERS_PER_CALL
 from readstate.domain.messages import Posted
-from readstate.store.redis_store import ATTENTION_POSTS, RedisStore
+from readstate.store.bounds import DEFAULTS
+from readstate.store.redis_store import RedisStore
 
 ROOM, ATTENTIVE = 200, 20
 CROWD_ATTENTIVE = 100
@@ -41,8 +42,8 @@ def post_by_attention(bench: Bench) -> RowResult:
         MEASURES["post_by_attention"].reached(*ms),
         ms[0],
         notes=(
-            f"Attention of {ATTENTION_POSTS} posts. Users are in 50 rooms, but for those of the large room who pay no "
-            "attention: they are in it alone. `make bench-check` compares the time of the first.",
+            f"Attention of {DEFAULTS.attention_posts} posts. Users are in 50 rooms, but for those of the large room "
+            "who pay no attention: they are in it alone. `make bench-check` compares the time of the first.",
         ),
         table=(
             ("members", "attentive", "server time of a post, ms", "members told", "with none attentive, ms"),
@@ -67,7 +68,7 @@ async def _measure(server: Valkey, crowd: int, rounds: int) -> dict[tuple[int, i
         # The same in each room: their badge visits all rooms with news.
         half_asleep = [(room, many.users[:ATTENTIVE]) for room, _ in many.rooms]
         return {
-            (ROOM, ATTENTIVE): await _costs(server, store, half_asleep, ATTENTION_POSTS + 1, rounds),
+            (ROOM, ATTENTIVE): await _costs(server, store, half_asleep, DEFAULTS.attention_posts + 1, rounds),
             (crowd, CROWD_ATTENTIVE): await _costs(
                 server, store, [(CROWD, fans.users)], FORGETTING, rounds * CROWD_ROUNDS
             ),

@@ -8,7 +8,7 @@ from loadtest.bench.day import POST_S, READ_S, SESSION_S, Day, DaySize, Kind
 from loadtest.bench.feed import DayCost, attention_name, day_cost
 from loadtest.bench.figures import MEASURES, RowResult, say
 from loadtest.bench.population import ALL_ATTENTIVE
-from readstate.store.redis_store import ATTENTION_POSTS
+from readstate.store.bounds import DEFAULTS
 
 PLACES = ((250, 26), (20, 7))  # members of the largest room, rooms of a user
 ONLINE = (0.07, 0.22)
@@ -19,7 +19,7 @@ def mixed_day(bench: Bench) -> RowResult:
     """The same days with attention of several lengths, and with all members attentive."""
     lengths, lines, shares = bench.lengths, [], []
     size = DaySize(lengths.day_users, posts=lengths.day_posts, warm=lengths.day_posts // 2)
-    attentions = sorted({*lengths.day_attention, ATTENTION_POSTS, ALL_ATTENTIVE})
+    attentions = sorted({*lengths.day_attention, DEFAULTS.attention_posts, ALL_ATTENTIVE})
     for largest, rooms_each in PLACES:
         for online in ONLINE:
             found = []
@@ -27,7 +27,7 @@ def mixed_day(bench: Bench) -> RowResult:
                 day = Day(replace(size, largest=largest, rooms_each=rooms_each, online=online, ask_s=ask_s))
                 say(str(day.size))
                 costs = {posts: day_cost(day.rooms, day.warm_up, day.calls, posts) for posts in attentions}
-                found.append(costs[ATTENTION_POSTS].seconds / costs[ALL_ATTENTIVE].seconds)
+                found.append(costs[DEFAULTS.attention_posts].seconds / costs[ALL_ATTENTIVE].seconds)
                 lines += [_line(day, posts, costs) for posts in attentions]
             shares.append(max(found))
     return RowResult(
@@ -39,8 +39,8 @@ def mixed_day(bench: Bench) -> RowResult:
             f"{SESSION_S / 60:.0f} minutes at a time and read a room in which something is unread every {READ_S:.0f} "
             f"s. For each user of the service a post is made every {POST_S:.0f} s. The calls of a day are the same "
             "for each length of attention.",
-            f"Each figure is that of the dearer pace of asking, with attention of {ATTENTION_POSTS} posts. `make "
-            "bench-check` compares their mean.",
+            f"Each figure is that of the dearer pace of asking, with attention of {DEFAULTS.attention_posts} posts. "
+            "`make bench-check` compares their mean.",
             "Store: time in scripts, by the server's clock. CPU: of the server in all, with its network and its file. "
             "Shares are of what it is when attention lasts for good.",
         ),

@@ -18,7 +18,8 @@ from loadtest.bench.population import APP, Secrets, all_of, issued, post, store_
 from loadtest.bench.processes import HttpServer, Valkey, http_server, valkey
 from readstate.dialects.rocketchat.api import PATH as ROCKETCHAT
 from readstate.domain.limits import MAX_MEMBERS_PER_CALL, MAX_RECEIPTS_PER_PAGE, MAX_TAGS
-from readstate.store.redis_store import FANOUT_LIMIT, USER_ROOM_LIMIT, USER_TAG_LIMIT, RedisStore
+from readstate.store.bounds import DEFAULTS
+from readstate.store.redis_store import RedisStore
 from readstate.store.users import RedisUsers
 
 DERIVED = 20  # rooms above the fan-out limit
@@ -74,7 +75,7 @@ def dearest_calls(bench: Bench) -> RowResult:
         longest / measure.limits[0].number,
         notes=(
             f"A user in {bench.lengths.dear_rooms:,} rooms, {DERIVED} of them above the fan-out limit; "
-            f"{USER_TAG_LIMIT:,} distinct tags.",
+            f"{DEFAULTS.user_tag_limit:,} distinct tags.",
             "Longest script: by the server's clock. Others wait: the longest that a request for a sign of "
             "life took meanwhile, median.",
             "The median of a call's scripts together, and the worker's CPU of a call on the average of "
@@ -89,7 +90,10 @@ def dearest_calls(bench: Bench) -> RowResult:
 
 def _twice_the_limits() -> dict[str, str]:
     """Settings under which clients may fill as much of a user as a backend may by default."""
-    return {"READSTATE_USER_ROOM_LIMIT": str(2 * USER_ROOM_LIMIT), "READSTATE_USER_TAG_LIMIT": str(2 * USER_TAG_LIMIT)}
+    return {
+        "READSTATE_USER_ROOM_LIMIT": str(2 * DEFAULTS.user_room_limit),
+        "READSTATE_USER_TAG_LIMIT": str(2 * DEFAULTS.user_tag_limit),
+    }
 
 
 def _line(name: str, cost: CallCost) -> tuple[str, ...]:
@@ -119,12 +123,12 @@ async def _make(server: Valkey, keys: Secrets, rooms: int) -> str:
 def _rooms(count: int) -> Iterator[tuple[str, Sequence[str], Sequence[str]]]:
     """Room, members, tags. No two of ann's rooms have the same tags."""
     yield "crowd", [ANN, *CROWD[1:]], ["large"]
-    yield "full", [ANN, *CROWD[: FANOUT_LIMIT - 1]], ["a", "b"]
+    yield "full", [ANN, *CROWD[: DEFAULTS.fanout_limit - 1]], ["a", "b"]
     yield "tagged", [ANN, *CROWD[:84]], _client_tags(0)
     yield "tagged too", [ANN, *CROWD[:84]], _client_tags(1)
     for number in range(DERIVED):
-        yield f"derived{number}", [ANN, *CROWD[: FANOUT_LIMIT + 50]], [f"derived{number}"]
-    distinct = USER_TAG_LIMIT - DERIVED - len(("large", "a", "b", "x", "y")) - 2 * CLIENT_TAGS
+        yield f"derived{number}", [ANN, *CROWD[: DEFAULTS.fanout_limit + 50]], [f"derived{number}"]
+    distinct = DEFAULTS.user_tag_limit - DERIVED - len(("large", "a", "b", "x", "y")) - 2 * CLIENT_TAGS
     for number in range(
         count - DERIVED - len(("crowd", "full", "tagged", "tagged too", "joined", "doomed256", "doomed1000"))
     ):
@@ -178,8 +182,8 @@ CALLS = (
     DearCall(
         "a room of 256 is deleted",
         "DELETE",
-        f"/rooms/doomed{FANOUT_LIMIT}",
-        prepare=lambda store: _doomed(store, FANOUT_LIMIT),
+        f"/rooms/doomed{DEFAULTS.fanout_limit}",
+        prepare=lambda store: _doomed(store, DEFAULTS.fanout_limit),
     ),
     DearCall("a room of 1,000 is deleted", "DELETE", "/rooms/doomed1000", prepare=lambda store: _doomed(store, 1000)),
 )

@@ -8,8 +8,8 @@ from loadtest.bench.figures import MEASURES, RowResult, say
 from loadtest.bench.machine import SERVER_CORE
 from loadtest.bench.population import APP, Population, PopulationSize, all_of, store_at
 from loadtest.bench.processes import Valkey, valkey
+from readstate.store.bounds import DEFAULTS
 from readstate.store.keys import Keys
-from readstate.store.redis_store import ATTENTION_POSTS
 
 ROOMS_EACH = 50
 SHORT_ID_CHARS = 8
@@ -99,7 +99,7 @@ async def _fill(server: Valkey, population: Population) -> None:
 
 async def _forget(server: Valkey, population: Population) -> None:
     async with store_at(server.url) as (store, _):
-        await population.post_until(store, population.rounds + ATTENTION_POSTS)
+        await population.post_until(store, population.rounds + DEFAULTS.attention_posts)
 
 
 def _mean(server: Valkey, keys: list[str], part: str) -> float:

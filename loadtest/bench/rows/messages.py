@@ -10,7 +10,7 @@ from loadtest.bench.figures import MEASURES, RowResult, say
 from loadtest.bench.machine import SERVER_CORE
 from loadtest.bench.population import ALL_ATTENTIVE, Population, PopulationSize, all_of, post, store_at
 from loadtest.bench.processes import Valkey, valkey
-from readstate.store.redis_store import ATTENTION_POSTS
+from readstate.store.bounds import DEFAULTS
 
 SENDERS = 20  # members of a room
 FEW, MANY = 100, 2000  # messages remembered in a room
@@ -58,7 +58,7 @@ def all_memory(bench: Bench) -> RowResult:
     say(f"{rooms * EACH_ROOM:,} messages; {size}")
     with valkey(SERVER_CORE) as server:
         before = server.used_memory()
-        run(_post_all(server, size, EACH_ROOM, hex_id, ATTENTION_POSTS))
+        run(_post_all(server, size, EACH_ROOM, hex_id, DEFAULTS.attention_posts))
         grown = _used(server) - before
     each = grown / (rooms * EACH_ROOM)
     ratio = each / LAYOUT_1_BYTES[rooms]

@@ -22,8 +22,8 @@ from loadtest.bench.machine import DRIVER_CORE, SERVER_CORE, BenchError, on_core
 from loadtest.bench.population import ALL_ATTENTIVE, APP, TAGS, TAGS_EACH, all_of, post, store_at
 from loadtest.bench.processes import Valkey, valkey
 from readstate.store import lua
+from readstate.store.bounds import DEFAULTS
 from readstate.store.keys import Keys
-from readstate.store.redis_store import DEFAULTS
 from readstate.store.script_calls import Part
 
 USERS = 64  # and rooms that each is in

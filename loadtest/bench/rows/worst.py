@@ -22,7 +22,8 @@ from loadtest.bench.population import (
     store_at,
 )
 from loadtest.bench.processes import Valkey, valkey
-from readstate.store.redis_store import ATTENTION_POSTS, RedisStore
+from readstate.store.bounds import DEFAULTS
+from readstate.store.redis_store import RedisStore
 
 HEADER = ("mix", "attention, posts", "store, s", "ratio", "a post, us", "a badge, us", "CPU, s", "ratio")
 EACH = 20  # members of a room of the pollers
@@ -46,14 +47,14 @@ class Mix:
 def worst_mix(bench: Bench) -> RowResult:
     """Each mix with attention of several lengths, and with all members attentive."""
     lengths, lines, ratios = bench.lengths, [], []
-    attentions = sorted({*lengths.day_attention, ATTENTION_POSTS, ALL_ATTENTIVE})
+    attentions = sorted({*lengths.day_attention, DEFAULTS.attention_posts, ALL_ATTENTIVE})
     for mix in _mixes(lengths.noisy_rooms):
         say(mix.name)
         turns = _turns(mix, lengths.mix_states)
         warm = len(turns) // FEWEST_TURNS
         warm_up, calls = (list(chain(*part)) for part in (turns[:warm], turns[warm:]))
         costs = {posts: day_cost(_rooms(mix), warm_up, calls, posts) for posts in attentions}
-        ratios.append(costs[ATTENTION_POSTS].seconds / costs[ALL_ATTENTIVE].seconds)
+        ratios.append(costs[DEFAULTS.attention_posts].seconds / costs[ALL_ATTENTIVE].seconds)
         lines += [_line(mix, posts, costs) for posts in attentions]
     with valkey(SERVER_CORE) as server:
         full, following, later = run(_badges(server, lengths.noisy_rooms))
@@ -63,7 +64,7 @@ def worst_mix(bench: Bench) -> RowResult:
         measure.reached(max(ratios), full / 1000, following / later),
         max(ratios),
         notes=(
-            f"Attention of {ATTENTION_POSTS} posts / for good; the dearest of the mixes. `make bench-check` "
+            f"Attention of {DEFAULTS.attention_posts} posts / for good; the dearest of the mixes. `make bench-check` "
             "compares this one only.",
             f"A badge with {lengths.noisy_rooms} rooms on the list takes {full:,.0f} us in all its scripts, the next "
             f"one {following:.1f} us, later ones {later:.1f} us.",
@@ -75,8 +76,8 @@ def worst_mix(bench: Bench) -> RowResult:
 def _mixes(noisy_rooms: int) -> Iterator[Mix]:
     for size in (EACH, 200):
         yield Mix(f"rooms of {size}, all members ask after each post", size, 50, 1, 1)
-        yield Mix(f"rooms of {size}, all members ask when their attention ends", size, 50, 1, ATTENTION_POSTS)
-    for every in sorted({1, ATTENTION_POSTS}):
+        yield Mix(f"rooms of {size}, all members ask when their attention ends", size, 50, 1, DEFAULTS.attention_posts)
+    for every in sorted({1, DEFAULTS.attention_posts}):
         what = f"{noisy_rooms} rooms with {every} new each"
         yield Mix(f"pollers: {what}", EACH, noisy_rooms, noisy_rooms, every)
 
@@ -121,7 +122,7 @@ def _line(mix: Mix, posts: int, costs: dict[int, DayCost]) -> tuple[str, ...]:
 
 async def _badges(server: Valkey, rooms: int) -> tuple[float, float, float]:
     """Microseconds of a badge with all rooms on the list, of the next one, and of later ones."""
-    mix = Mix("lists", EACH, rooms, rooms, ATTENTION_POSTS + 1)
+    mix = Mix("lists", EACH, rooms, rooms, DEFAULTS.attention_posts + 1)
     people = mix.people()
     async with store_at(server.url) as (store, _):
         await make_rooms(store, _rooms(mix))

@@ -1,6 +1,6 @@
 """What an operator may set. The variable of a field is its name in capitals after `READSTATE_`."""
 
-from typing import Annotated, Any, Literal, TypedDict, cast, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 from msgspec import Meta, Struct
 
@@ -17,16 +17,11 @@ RateLimit = Annotated[int, Meta(ge=0, le=10_000_000)]
 CallLimit = Annotated[int, Meta(ge=0, le=1_000_000)]
 
 
-class Bounds(TypedDict):
-    """What the store keeps at most: the settings of these names."""
-
-    fanout_limit: int
-    attention_posts: int
-    message_history: int
-    journal_moves: int
-    journal_days: int
-    user_room_limit: int
-    user_tag_limit: int
+# What the store keeps at most.
+_BOUNDS = (
+    *("fanout_limit", "attention_posts", "message_history", "journal_moves", "journal_days"),
+    *("user_room_limit", "user_tag_limit"),
+)
 
 
 class Fields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -191,12 +186,12 @@ class Fields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """The trusted proxies, each an address or a network."""
         return [proxy.strip() for proxy in self.trusted_proxies.split(",") if proxy.strip()]
 
-    def bounds(self) -> Bounds:
+    def bounds(self) -> dict[str, Any]:
         """What a RedisStore takes beside its connection.
 
         It is the same for workers, deliverers and audits, all of which may write.
         """
-        return cast("Bounds", {name: getattr(self, name) for name in Bounds.__annotations__})
+        return {name: getattr(self, name) for name in _BOUNDS}
 
 
 TYPES: dict[str, Any] = get_type_hints(Fields, include_extras=True)

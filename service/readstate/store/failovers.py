@@ -27,6 +27,7 @@ from readstate.store.failover_walk import FailoverWalk, unless_foreign
 from readstate.store.keys import Keys
 from readstate.store.noted_layout import Ranges
 from readstate.store.outbox import Outbox
+from readstate.tasks import repeat
 
 LOOK_EVERY_S = 2.0
 LEASE_MS = 10_000  # of the worker that makes all agree
@@ -61,19 +62,13 @@ class Failovers:
 
     async def keep_reconciling(self) -> None:
         """Look for nodes with another primary, until cancelled; one worker of all does the work."""
-        put_off = ""
-        while self._executor.plan == "split":
-            try:
-                await self.reconcile()
-                await self._drain_forgotten_if_due()
-                put_off = ""
-            except Fault as error:
-                if str(error) != put_off:
-                    logger.warning("looking for what a failover has lost was put off: %s", error)
-                put_off = str(error)
-            except Exception:
-                logger.exception("looking for what a failover has lost was put off")
-            await asyncio.sleep(LOOK_EVERY_S)
+
+        async def look() -> None:
+            await self.reconcile()
+            await self._drain_forgotten_if_due()
+
+        if self._executor.plan == "split":
+            await repeat(look, LOOK_EVERY_S, logger, "looking for what a failover has lost was put off")
 
     async def reconcile(self) -> None:
         """Make rooms and copies agree wherever another primary serves than when they last did.

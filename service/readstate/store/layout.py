@@ -13,7 +13,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from time import monotonic
 
-from readstate.errors import Fault, Unavailable
+from readstate.errors import Unavailable
 from readstate.store import lua
 from readstate.store.bringing_over import BringingOver
 from readstate.store.executor import Executor
@@ -23,6 +23,7 @@ from readstate.store.released import shut_out_releases
 from readstate.store.replies import ScriptFailed
 from readstate.store.server_check import ServerRefused
 from readstate.store.workers import earlier_workers
+from readstate.tasks import repeat
 
 ROOMS_AT_ONCE = 100
 KEYS_AT_ONCE = 8  # brought over at the same time; beside a service one after the other
@@ -40,7 +41,6 @@ class StoreLayout:
         self._executor = executor
         self._bringing_over = BringingOver(executor.call)
         self._whole = False
-        self._refusal = ""
         self.rooms = 0  # looked at in the background
 
     def describe(self) -> str:
@@ -115,21 +115,16 @@ class StoreLayout:
 
     async def keep_bringing_over(self) -> None:
         """Bring the rest over beside the service, until cancelled; one worker of all does it."""
-        while True:
-            try:
-                # A restarted server, or a new node of a cluster, may not know the layout.
-                await self.begin(alone=True)
-                if not self._whole and await self._take_lease():
-                    await self._bring_over_slowly()
-            except Fault as error:
-                logger.warning("bringing the data over was put off: %s", error)
-            except ServerRefused as error:
-                if str(error) != self._refusal:
-                    logger.error("%s", error)
-                self._refusal = str(error)
-            except Exception:
-                logger.exception("bringing the data over was put off")
-            await asyncio.sleep(LOOK_EVERY_S)
+        await repeat(self._go_on, LOOK_EVERY_S, logger, "bringing the data over was put off")
+
+    async def _go_on(self) -> None:
+        try:
+            # A restarted server, or a new node of a cluster, may not know the layout.
+            await self.begin(alone=True)
+        except ServerRefused as error:
+            raise Unavailable(str(error)) from None
+        if not self._whole and await self._take_lease():
+            await self._bring_over_slowly()
 
     async def _bring_over_slowly(self) -> None:
         started_s, self.rooms = monotonic(), 0

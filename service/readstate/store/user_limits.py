@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from readstate.batches import in_batches
 from readstate.errors import LimitReached
 from readstate.store import lua
+from readstate.store.bounds import Bounds
 from readstate.store.executor import Executor, all_or_raise
 from readstate.store.keys import Keys
 from readstate.store.lua import UserLoad
@@ -22,14 +23,11 @@ WEIGHT_LIMIT = 1_000_000  # of a user's distinct tag sets: their bytes, and 20 m
 
 
 class UserLimits:
-    """`rooms` and `tags`: how many rooms, and how many distinct tags on them, a backend may give a
-    user.
-    """
+    """See the module."""
 
-    def __init__(self, executor: Executor, *, rooms: int, tags: int) -> None:
+    def __init__(self, executor: Executor, bounds: Bounds) -> None:
         self._executor = executor
-        self._rooms = rooms
-        self._tags = tags
+        self._rooms, self._tags = bounds.user_room_limit, bounds.user_tag_limit
 
     async def check(
         self, *, app: str, room: str, users: Sequence[str], tags: Sequence[str], by_client: bool, retags: bool = True

@@ -5,7 +5,6 @@ others accept, with 401 and 403. So each worker notes digests of its keys beside
 cut to two bytes: enough to tell two keys apart, too little to find a key by guessing.
 """
 
-import asyncio
 import hmac
 import logging
 import secrets
@@ -14,13 +13,13 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 from msgspec import Struct
 
-from readstate.errors import Fault
 from readstate.settings.fields import Fields
 from readstate.store import lua
 from readstate.store.executor import Executor
 from readstate.store.functions import delete_functions
 from readstate.store.keys import Keys
 from readstate.store.noted_layout import LAYOUT
+from readstate.tasks import repeat
 
 NOTE_EVERY_S = 30.0
 FORGOTTEN_AFTER_S = 120.0  # by the store's clock; a worker that stops in order is forgotten at once
@@ -90,14 +89,8 @@ class Workers:
 
     async def keep_noting(self) -> None:
         """Call `note` until cancelled."""
-        while True:
-            await asyncio.sleep(NOTE_EVERY_S)
-            try:
-                await self.note()
-            except Fault as error:
-                logger.debug("the notes of the other workers could not be read: %s", error)
-            except Exception:
-                logger.exception("the notes of the other workers could not be read")
+        failed = "the notes of the other workers could not be read"
+        await repeat(self.note, NOTE_EVERY_S, logger, failed, at_once=False)
 
     async def withdraw(self) -> None:
         """This worker ends."""

@@ -69,7 +69,7 @@ class Deliverer:
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until `stop` is set; then finish what is in flight and release the shards."""
         try:
-            await repeat(self._claim_share, SHARE_S, stop, logger, "webhooks: the shards could not be shared out")
+            await repeat(self._claim_share, SHARE_S, logger, "webhooks: the shards could not be shared out", stop)
         finally:
             await asyncio.gather(*self._releasing.values(), *(shard.stop() for shard in self._held.values()))
             await _ignoring_faults(self.events.depart())

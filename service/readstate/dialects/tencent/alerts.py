@@ -57,7 +57,7 @@ class Alerts(Struct):
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look for new notes until `stop` is set. What was noted before the start is not sent."""
-        await repeat(self._look, LOOK_S, stop, logger, "webhooks: alerts could not be looked at")
+        await repeat(self._look, LOOK_S, logger, "webhooks: alerts could not be looked at", stop)
 
     async def _look(self) -> None:
         before, known = self.known, await self._noted()
