@@ -6,7 +6,8 @@ Each is made when it is first needed.
 import secrets
 import tempfile
 from collections.abc import Callable, Coroutine, Iterable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any, Self, TypeVar
@@ -14,7 +15,7 @@ from typing import Any, Self, TypeVar
 import uvloop
 
 from loadtest.bench import locust_run
-from loadtest.bench.drive import Sample, drive
+from loadtest.bench.drive import CONNECTIONS, Sample, drive
 from loadtest.bench.figures import Plots, say
 from loadtest.bench.lengths import Lengths
 from loadtest.bench.locust_run import LocustResult
@@ -28,7 +29,7 @@ from loadtest.bench.population import (
     single_reads,
     store_at,
 )
-from loadtest.bench.processes import HttpServer, Valkey, http_server, valkey
+from loadtest.bench.processes import HttpServer, Store, Valkey, http_server, valkey
 from loadtest.target import NO_RATE_LIMITS
 
 FASTEST = 40_000  # calls per second that no server here exceeds: so many messages are made ready
@@ -41,13 +42,17 @@ _Result = TypeVar("_Result")
 class Bench:
     """The place of one run. Everything it started is gone after the `with` block."""
 
-    def __init__(self, lengths: Lengths) -> None:
+    def __init__(
+        self, lengths: Lengths, start_store: Callable[[], AbstractContextManager[Store]] | None = None
+    ) -> None:
+        """`start_store`: if the service is to use another store than the embedded one."""
         self.lengths = lengths
+        self._start_store = start_store or partial(valkey, DRIVER_CORE)
         self.plots = Plots()
         self.capacity: float | None = None  # PUT lastRead per second
         self.keys = Secrets(secrets.token_hex(16), secrets.token_hex(16), secrets.token_hex(32))
         self._stack = ExitStack()
-        self._valkey: Valkey | None = None
+        self._store: Store | None = None
         self._service: HttpServer | None = None
         self._people: Population | None = None
         self._tokens: dict[str, str] = {}
@@ -61,10 +66,16 @@ class Bench:
         self._stack.close()
 
     @property
+    def store(self) -> Store:
+        if self._store is None:
+            self._store = self._stack.enter_context(self._start_store())
+        return self._store
+
+    @property
     def valkey(self) -> Valkey:
-        if self._valkey is None:
-            self._valkey = self._stack.enter_context(valkey(DRIVER_CORE))
-        return self._valkey
+        """The store, as the rows know it that look into the embedded one."""
+        assert isinstance(self.store, Valkey)
+        return self.store
 
     @property
     def service(self) -> HttpServer:
@@ -96,7 +107,7 @@ class Bench:
     def serve(self, application: str, workers: int = 1) -> Any:
         """A further HTTP server on the server's core; a context manager."""
         environ = {
-            "READSTATE_REDIS_URL": self.valkey.url,
+            "READSTATE_REDIS_URL": self.store.url,
             "READSTATE_WORKERS": str(workers),
             # Messages are posted ahead of the calls, faster than any member could pay attention.
             "READSTATE_ATTENTION_POSTS": str(ALL_ATTENTIVE),
@@ -111,7 +122,7 @@ class Bench:
         population = Population(size)
 
         async def make() -> dict[str, str]:
-            async with store_at(self.valkey.url, attention=ALL_ATTENTIVE) as (store, executor):
+            async with store_at(self.store.url, attention=ALL_ATTENTIVE) as (store, executor):
                 await population.make(store)
                 return await population.tokens(executor, self.keys)
 
@@ -124,7 +135,7 @@ class Bench:
         """Post as many messages as `calls` further forward moves need."""
 
         async def post() -> None:
-            async with store_at(self.valkey.url, attention=ALL_ATTENTIVE) as (store, _):
+            async with store_at(self.store.url, attention=ALL_ATTENTIVE) as (store, _):
                 await population.post_until(store, call_file.rounds_for(int(calls)))
 
         uvloop.run(post())
@@ -133,11 +144,13 @@ class Bench:
         """Until every token has been verified once and everything is compiled and cached."""
         self.reads(server, self.lengths.warm_s)
 
-    def reads(self, server: HttpServer, seconds: int) -> Sample:
+    def reads(
+        self, server: HttpServer, seconds: int, *, fastest: int = FASTEST, connections: int = CONNECTIONS
+    ) -> Sample:
         """A sample of single PUTs. Raises BenchError when they were not all forward moves."""
-        self.make_ready(self.people, self.reads_file, FASTEST * seconds)
-        self.valkey.forget_counts()
-        found = drive(server, self.reads_file, seconds)
+        self.make_ready(self.people, self.reads_file, fastest * seconds)
+        self.store.forget_counts()
+        found = drive(server, self.reads_file, seconds, connections=connections)
         self._check_moves(found.calls)
         return found
 
@@ -160,7 +173,7 @@ class Bench:
         return found
 
     def _check_moves(self, calls: int) -> None:
-        moved, _ = self.valkey.counts("spublish")
+        moved, _ = self.store.counts("spublish")
         if moved < MOVED_SHARE * calls:
             raise BenchError(f"only {moved} of {calls} calls moved a cursor")
 

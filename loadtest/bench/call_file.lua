@@ -41,11 +41,11 @@ function request()
     return heads[at] .. string.gsub(bodies[at], "@", message)
 end
 
-function done(summary)
+function done(summary, latency)
     local errors = summary.errors
     io.write(string.format(
-        '\n{"calls": %d, "seconds": %.6f, "refused": %d, "broken": %d, "position": %d}\n',
+        '\n{"calls": %d, "seconds": %.6f, "refused": %d, "broken": %d, "position": %d, "p50_us": %d}\n',
         summary.requests, summary.duration / 1e6, errors.status, errors.connect + errors.read + errors.write + errors.timeout,
-        threads[1]:get("position")
+        threads[1]:get("position"), latency:percentile(50)
     ))
 end

@@ -1,4 +1,4 @@
-"""Closed load: 64 connections, each with the next call as soon as the last was answered.
+"""Closed load: each connection sends its next call as soon as the last was answered.
 
 It finds the capacity.
 
@@ -30,6 +30,7 @@ class Sample:
     calls: int
     seconds: float
     worker_cpu_s: float
+    p50_us: float  # until the answer
 
     @property
     def rate(self) -> float:
@@ -56,16 +57,19 @@ class DriverReport:
     refused: int  # answered with another status than 200
     broken: int  # not answered
     position: int  # in the file
+    p50_us: float
 
 
-def drive(server: HttpServer, call_file: CallFile, seconds: int, *, goes_on: bool = True) -> Sample:
+def drive(
+    server: HttpServer, call_file: CallFile, seconds: int, *, goes_on: bool = True, connections: int = CONNECTIONS
+) -> Sample:
     """Send calls for `seconds`. With `goes_on` the next sample begins where this one ends.
 
     Raises BenchError unless every call is answered with 200.
     """
     workers = server.workers()
     before = cpu_seconds(workers)
-    report = _wrk(server, call_file, seconds) if tool("wrk") else _locust(server, call_file, seconds)
+    report = (_wrk if tool("wrk") else _locust)(server, call_file, seconds, connections)
     spent = cpu_seconds(workers) - before
     if report.refused or report.broken:
         raise BenchError(f"of {report.calls} calls {report.refused} were refused and {report.broken} not answered")
@@ -73,11 +77,11 @@ def drive(server: HttpServer, call_file: CallFile, seconds: int, *, goes_on: boo
         raise BenchError("no call was answered")
     if goes_on:
         call_file.position = report.position
-    return Sample(report.calls, report.seconds, spent)
+    return Sample(report.calls, report.seconds, spent, report.p50_us)
 
 
-def _wrk(server: HttpServer, call_file: CallFile, seconds: int) -> DriverReport:
-    options = ["-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s", "-s", str(_SCRIPT), server.url]
+def _wrk(server: HttpServer, call_file: CallFile, seconds: int, connections: int) -> DriverReport:
+    options = ["-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(_SCRIPT), server.url]
     with on_core(DRIVER_CORE):
         done = subprocess.run(
             ["wrk", *options, "--", str(call_file.path), str(call_file.position), call_file.client_key],
@@ -91,6 +95,7 @@ def _wrk(server: HttpServer, call_file: CallFile, seconds: int) -> DriverReport:
     return DriverReport(**json.loads(lines[-1]))
 
 
-def _locust(server: HttpServer, call_file: CallFile, seconds: int) -> DriverReport:
-    found = locust_run.closed(server, call_file, seconds, CONNECTIONS)
-    return DriverReport(found.calls, found.seconds, refused=found.failed, broken=0, position=found.position)
+def _locust(server: HttpServer, call_file: CallFile, seconds: int, connections: int) -> DriverReport:
+    found = locust_run.closed(server, call_file, seconds, connections)
+    p50_us = found.latency_ms.get("50", 0.0) * 1000
+    return DriverReport(found.calls, found.seconds, found.failed, 0, found.position, p50_us)

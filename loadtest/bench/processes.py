@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,14 +28,39 @@ NOTED_US = 10  # no post and no forward move takes less
 NOTED_CALLS = 1_000_000
 
 
-class Valkey:
+class Store:
+    """What the service keeps its data in: one server, or the primaries of a cluster."""
+
+    def __init__(self, url: str, clients: Sequence[redis.Redis]) -> None:
+        self.url = url
+        self._clients = clients  # of each server
+
+    def forget_counts(self) -> None:
+        """Begin the counts and times of commands anew."""
+        for client in self._clients:
+            client.config_resetstat()
+
+    def counts(self, command: str) -> tuple[int, float]:
+        """How often `command` ran since `forget_counts`, and for how many microseconds.
+
+        Raises BenchError when one of them failed.
+        """
+        nothing = {"calls": 0, "usec": 0, "failed_calls": 0}
+        found = [client.info("commandstats").get(f"cmdstat_{command}", nothing) for client in self._clients]
+        calls, usec, failed = (sum(one[name] for one in found) for name in nothing)
+        if failed:
+            raise BenchError(f"{failed} of {calls} calls of {command} failed")
+        return int(calls), float(usec)
+
+
+class Valkey(Store):
     """The embedded server with its own configuration, as `readstate serve` starts it."""
 
     def __init__(self, server: EmbeddedServer) -> None:
         self._server = server
-        self.url = server.url
         self.socket = server.url.removeprefix("unix://")
         self._client = redis.Redis.from_url(server.url, protocol=2)
+        super().__init__(server.url, [self._client])
 
     @property
     def pid(self) -> int:
@@ -49,20 +74,6 @@ class Valkey:
 
     def info(self, section: str) -> dict[str, Any]:
         return dict(self._client.info(section))
-
-    def forget_counts(self) -> None:
-        """Begin the counts and times of commands anew."""
-        self.ask("CONFIG", "RESETSTAT")
-
-    def counts(self, command: str) -> tuple[int, float]:
-        """How often `command` ran since `forget_counts`, and for how many microseconds.
-
-        Raises BenchError when one of them failed.
-        """
-        counted = self.info("commandstats").get(f"cmdstat_{command}", {"calls": 0, "usec": 0, "failed_calls": 0})
-        if counted["failed_calls"]:
-            raise BenchError(f"{counted['failed_calls']} of {counted['calls']} calls of {command} failed")
-        return int(counted["calls"]), float(counted["usec"])
 
     def note_calls(self) -> None:
         """Have the server keep what longer calls take; `noted_calls` reads it.

@@ -16,12 +16,12 @@ METHOD = """\
 Everything ran on one machine with two cores and on temporary directories: the HTTP server on core
 0; Valkey and the driver on core 1 (rows f to h and k to s: Valkey on core 0, the driver on core 1).
 Valkey is the embedded one with the configuration of `make run`, over a unix socket, append-only file
-included. Every "mark read" is a forward move by a distinct (user, room, message); that is checked
-against the number of published notices. Each caller has a token, and it is verified. No client
-listens to the notices.
+included. In row u it is a single server and a cluster, both over TCP. Every "mark read" is a forward
+move by a distinct (user, room, message); that is checked against the number of published notices.
+Each caller has a token, and it is verified. No client listens to the notices.
 
-* **Closed** (rows a to d, f, j): 64 connections (f: 50). Each sends its next call when the last was
-  answered. This finds a capacity and says nothing about latency.
+* **Closed** (rows a to d, f, j, u): 64 connections (f: 50; u: 32 and 1). Each sends its next call
+  when the last was answered. This finds a capacity and says nothing about latency.
 * **Open** (rows e, i): arrivals of a Poisson stream at a fixed rate, whatever the answers do. A call
   is timed from its fixed moment, so waiting is not hidden.
 * Two compared things run in turn (A B A B ...) within one run, after a warm-up. A ratio is the

@@ -328,7 +328,7 @@ def test_there_is_a_row_for_every_measure() -> None:
 def test_a_row_may_be_asked_for_by_its_letter() -> None:
     """The letters are the labels of the table."""
     assert command._rows("a,bulk_ratio,d") == ("put_ceiling", "bulk_ratio")
-    assert "".join(sorted(NAMES)) == "abcdefghijklmnopqrst"
+    assert "".join(sorted(NAMES)) == "abcdefghijklmnopqrstu"
 
 
 @pytest.mark.parametrize(

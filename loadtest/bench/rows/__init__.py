@@ -6,6 +6,7 @@ from loadtest.bench.bench import Bench
 from loadtest.bench.figures import RowResult
 from loadtest.bench.rows import (
     attention,
+    cluster,
     day,
     dearest,
     http,
@@ -42,5 +43,6 @@ ROWS: dict[str, Callable[[Bench], RowResult]] = {
         messages.message_memory,
         messages.all_memory,
         dearest.dearest_calls,
+        cluster.cluster_cost,
     )
 }

@@ -79,7 +79,7 @@ def bulk_ratio(bench: Bench) -> RowResult:
         if moved < MOVED_SHARE * found.calls * items:
             raise BenchError(f"only {moved} of {found.calls * items} reads moved a cursor")
         # Counted in moves, not in calls.
-        return Sample(found.calls * items, found.seconds, found.worker_cpu_s)
+        return Sample(found.calls * items, found.seconds, found.worker_cpu_s, found.p50_us)
 
     def many() -> Sample:
         return moves(people, together, FASTEST_BULK, BULK)
