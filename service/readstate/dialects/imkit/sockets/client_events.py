@@ -4,10 +4,11 @@
     auth2, auth   token, extra                       any number of times
     chat message  {room, messageType, message, ...}  as POST /rooms/:id/message
     lastRead      {room, message}                    as PUT /rooms/:id/lastRead
+    sync          {since, limit}                     as GET /me/readState
 
 The `extra` of auth2 may hold a client key. Other events are ignored: some clients send a `pong`
 event of their own. An ack has exactly one argument, and is sent only when the client asks for it.
-The acks of the last two are plain objects, also after `conf`.
+The acks of the last three are plain objects, also after `conf`.
 
 The token may also come in the handshake (`auth: {token}`). Until the connection is authenticated,
 events that need a user are held, in order: Socket.IO's clients send what was emitted offline before
@@ -27,7 +28,7 @@ from readstate.dialects.imkit.reply import Problem, ok
 from readstate.dialects.imkit.sockets.auth import SocketAuthenticator
 from readstate.dialects.imkit.sockets.connection import CloseReason, Connection
 from readstate.dialects.imkit.sockets.encoding import Encoding
-from readstate.dialects.imkit.sockets.http_calls import HttpCall
+from readstate.dialects.imkit.sockets.http_calls import RoomCall, SyncCall
 from readstate.dialects.imkit.sockets.packets import ClientPacket, decode_packet
 from readstate.errors import TooManyRequests
 
@@ -49,7 +50,7 @@ class ClientEvents(Struct, frozen=True):
 
     services: Services
     authenticator: SocketAuthenticator
-    http_calls: Mapping[str, HttpCall]
+    http_calls: Mapping[str, RoomCall | SyncCall]
 
     async def on_connect(self, connection: Connection, auth: dict[str, Any]) -> tuple[bytes, CloseReason | None]:
         """Authenticate by the handshake's `auth`: the token, and perhaps a client key."""
@@ -99,7 +100,7 @@ class ClientEvents(Struct, frozen=True):
         for text in held:
             await self.on_client_event(connection, decode_packet(text.decode()))
 
-    # conf, chat message, lastRead
+    # conf, and the calls
 
     def _configure(self, connection: Connection, options: Any) -> bytes:
         try:
@@ -112,7 +113,7 @@ class ClientEvents(Struct, frozen=True):
         connection.encoding = Encoding.BASE64
         return ok({"encoding": encoding}).payload
 
-    async def _call(self, connection: Connection, call: HttpCall, content: Any) -> bytes:
+    async def _call(self, connection: Connection, call: RoomCall | SyncCall, content: Any) -> bytes:
         session = connection.session
         if session is None or not self.services.tokens.still_valid(session):
             return INVALID_TOKEN.reply().payload

@@ -6,39 +6,85 @@ differently, and one beyond 64 bits is rounded.
 
 from collections.abc import Awaitable, Mapping
 from time import perf_counter
-from typing import Any
+from typing import Annotated, Any, Protocol
+
+import msgspec
+from litestar.handlers import HTTPRouteHandler
+from msgspec import Meta, Struct
 
 from readstate import metrics
 from readstate.dialects.base import ProblemError, Services
-from readstate.dialects.http.body import BadBody
+from readstate.dialects.http.body import BadBody, decode
 from readstate.dialects.http.handler_call import HandlerCall
 from readstate.dialects.http.reply import Reply
+from readstate.dialects.imkit.changes import changes
 from readstate.dialects.imkit.errors import MISSING_PARAMETER, answer
 from readstate.dialects.imkit.messages import send
-from readstate.dialects.imkit.operation import BareCall, Principal
+from readstate.dialects.imkit.operation import BareCall, Operation, Principal
 from readstate.dialects.imkit.reading import mark_read
 from readstate.dialects.imkit.sockets.encoding import encode_json
+from readstate.domain.changes import MAX_CHANGES
 
 
-class HttpCall(HandlerCall, frozen=True):
+class _Call(Protocol):
+    @property
+    def handler(self) -> HTTPRouteHandler: ...
+    @property
+    def operation(self) -> Operation: ...
+
+    async def _work(self, services: Services, principal: Principal, content: Any) -> Reply: ...
+
+
+class HttpCall:
     """A call that an event stands for."""
 
-    async def answer(self, services: Services, principal: Principal, content: Any) -> bytes:
-        """The answer of the handler.
+    __slots__ = ()
 
-        `content` is the body of the HTTP call, with the room besides.
-        """
+    async def answer(self: _Call, services: Services, principal: Principal, content: Any) -> bytes:
+        """The answer of the handler to the event's one argument."""
         started_s = perf_counter()
         try:
-            arguments: dict[str, Any] = {self.id_parameter: _room(content)}
-            self.add_body(arguments, _body(content))
-            confirmation = services.confirmation
-            work: Awaitable[Reply] = self.function(BareCall(principal, services), **arguments)
-            reply = await confirmation.confirmed(confirmation.default, work)
+            reply = await self._work(services, principal, content)
         except Exception as error:
             reply = answer({"route_handler": self.handler, "method": "SOCKET"}, error)
         metrics.observe("socket", self.operation.name, reply.code, started_s)
         return reply.payload
+
+
+class RoomCall(HandlerCall, HttpCall, frozen=True):
+    """A call that changes a room: the content is the body, with the room besides."""
+
+    async def _work(self, services: Services, principal: Principal, content: Any) -> Reply:
+        arguments: dict[str, Any] = {self.id_parameter: _room(content)}
+        self.add_body(arguments, _body(content))
+        confirmation = services.confirmation
+        work: Awaitable[Reply] = self.function(BareCall(principal, services), **arguments)
+        return await confirmation.confirmed(confirmation.default, work)
+
+
+class Since(Struct, frozen=True):
+    """The parameters of GET /me/readState."""
+
+    since: Annotated[str, Meta(max_length=64)] = ""
+    limit: Annotated[int, Meta(ge=1, le=MAX_CHANGES)] = MAX_CHANGES
+
+
+class SyncCall(Struct, HttpCall, frozen=True):
+    """GET /me/readState: the content has its parameters, and may be missing."""
+
+    handler: HTTPRouteHandler = changes
+
+    @property
+    def operation(self) -> Operation:
+        return self.handler.opt["operation"]  # type: ignore[no-any-return]
+
+    async def _work(self, services: Services, principal: Principal, content: Any) -> Reply:
+        asked = decode(_decode_since, _body({} if content is None else content))
+        reply: Reply = await self.handler.fn(BareCall(principal, services), since=asked.since, limit=asked.limit)
+        return reply
+
+
+_decode_since = msgspec.json.Decoder(Since).decode
 
 
 def _body(content: Any) -> bytes:
@@ -55,4 +101,8 @@ def _room(content: Any) -> str:
     return room
 
 
-HTTP_CALLS: Mapping[str, HttpCall] = {"chat message": HttpCall.of(send), "lastRead": HttpCall.of(mark_read)}
+HTTP_CALLS: Mapping[str, RoomCall | SyncCall] = {
+    "chat message": RoomCall.of(send),
+    "lastRead": RoomCall.of(mark_read),
+    "sync": SyncCall(),
+}
