@@ -7,7 +7,8 @@ connections that a worker can have.
 
 Closing. uvicorn closes a connection as soon as it has answered. A client that is still sending a
 body then gets a reset in place of the answer. So such a connection is closed when the client has
-finished, or after a moment.
+finished, or after a moment. When the service stops, uvicorn closes a connection on which no request
+has arrived, and one that is on its way is lost. So such a connection is closed a moment later.
 
 Writing. uvicorn writes the head of an answer and its body one after the other, and uvloop passes
 each to the system at once. Two system calls for one small answer took a sixth of a worker's time,
@@ -46,6 +47,8 @@ PATIENCE_S = 60.0
 MAX_PIECES = 4096
 # What a client may send after its last answer. It is read and dropped, for LINGER_S.
 MAX_LINGER_BYTES = 16 * 1024 * 1024
+# When the service stops: how long a connection without a request stays open for one.
+LAST_REQUEST_S = 0.5
 # Pause before the next request of a connection is read, for each "too many requests" in a row.
 PAUSE_STEP_S = 0.01
 MAX_PAUSE_S = 1.0
@@ -208,9 +211,19 @@ class HttpProtocol(HttpToolsProtocol):
         protocol.place = self._place
 
     def shutdown(self) -> None:
+        # uvicorn closes a connection without a request at once, and a request that is on its way is
+        # lost. Here such a connection gets time for one more, after which it is closed.
         begin_stop(self.app_state)
         self._gathering.is_stopping = True
-        super().shutdown()
+        self._start_asgi_task = self._start_last_task  # type: ignore[method-assign]
+        if self.cycle is None or self.cycle.response_complete:
+            self.loop.call_later(LAST_REQUEST_S, super().shutdown)
+        else:
+            super().shutdown()
+
+    def _start_last_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        cycle.keep_alive = bool(self.pipeline)
+        HttpProtocol._start_asgi_task(self, cycle, app)
 
     def _stop_parsing(self, status: int, reason: str) -> None:
         """Refuse the request that is being parsed.

@@ -17,6 +17,7 @@ from uvicorn.config import STARTUP_FAILURE
 from readstate.process.connection_limits import ServerConfig
 from readstate.process.http_protocol import HttpProtocol
 from readstate.process.listener import ask_ready, reachable_address
+from readstate.process.port_closing import close_when_empty
 from readstate.process.stopping import raise_if_told, stop_signals
 from readstate.process.websocket_protocol import WebSocketProtocol
 from readstate.process.worker_process import WorkerProcess, how_it_ended
@@ -137,11 +138,10 @@ class Workers:
         return any(worker.has_served for worker in self._running())
 
     def _stop_all(self) -> None:
-        # Closed first, so that no client is accepted that no worker will serve.
-        for listener in self._listeners:
-            listener.close()
         if self.stopped_by:
             logger.info("told to stop by %s", signal.Signals(self.stopped_by).name)
+        # Closed first, so that no client is accepted that no worker will serve.
+        close_when_empty(self._listeners, are_served=self.announced or self._any_serves())
         stop_by = time.monotonic() + STOP_S
         for worker in self._running():
             worker.silent_s()
