@@ -1,9 +1,7 @@
 """Workers that die, hang or cannot start, and a store that is away: the service goes on."""
 
-import json
 import os
 import signal
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -11,11 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import ServiceProcess, children_of, command_of, is_running, own_service, workers_of
+from tests.support.processes import (
+    ServiceProcess,
+    children_of,
+    command_of,
+    first_answer_s,
+    is_running,
+    logged,
+    own_service,
+    serving,
+    workers_of,
+)
 from tests.support.servers import Server, free_port, short_directory
 from tests.support.waiting import wait_until_now
-
-WITHIN_S = 6.0  # well below 1 on a machine that does nothing else
 
 
 @pytest.fixture
@@ -30,52 +36,6 @@ def own_server(directory: Path) -> Iterator[Server]:
     server.start()
     yield server
     server.kill()
-
-
-def first_answer_s(service: ServiceProcess) -> float:
-    """How long it takes until a call is answered."""
-    began = time.monotonic()
-    while True:
-        try:
-            with urllib.request.urlopen(service.url + "/readyz", timeout=60) as response:
-                assert response.status == 200
-                return time.monotonic() - began
-        except OSError:
-            time.sleep(0.005)
-
-
-def logged(service: ServiceProcess, text: str) -> list[str]:
-    return [line["message"] for line in map(json.loads, list(service.logged)) if text in line["message"]]
-
-
-def serving(service: ServiceProcess) -> set[int]:
-    """Its workers, once each of them has served for a moment."""
-    wait_until_now(lambda: service.get("/readyz")[0] == 200, "it to be ready", timeout_s=30)
-    time.sleep(0.5)
-    return workers_of(service)
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_the_service_answers_soon_after_all_its_workers_were_killed(workers: int, full: bool) -> None:
-    """Each death is logged with its signal and counted."""
-    times = 100 if full else 3
-    with own_service(workers=workers) as service:
-        for _ in range(times):
-            for pid in serving(service):
-                os.kill(pid, signal.SIGKILL)
-            assert first_answer_s(service) < WITHIN_S
-        assert len(logged(service, "was ended by SIGKILL; it is replaced at once")) == workers * times
-        counted = f'readstate_processes_replaced_total{{process="worker"}} {workers * times}.0'
-        wait_until_now(lambda: counted in service.get("/metrics")[1].decode(), "the deaths to be counted")
-
-
-def test_a_worker_that_hangs_delays_no_replacement() -> None:
-    with own_service(workers=2) as service:
-        hung, killed = serving(service)
-        os.kill(hung, signal.SIGSTOP)
-        os.kill(killed, signal.SIGKILL)
-        assert first_answer_s(service) < WITHIN_S
-        assert hung in workers_of(service)
 
 
 def test_workers_come_back_when_what_they_are_forked_from_was_killed() -> None:

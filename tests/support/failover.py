@@ -1,5 +1,6 @@
 """A cluster with a replica, which can take over with or without the newest writes."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -13,7 +14,7 @@ from readstate.store.failovers import Failovers
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore, redis_store
 from tests.support.rooms import unread_of
-from tests.support.servers import Cluster, Server, short_directory
+from tests.support.servers import NODE_TIMEOUT_MS, Cluster, Server, short_directory
 from tests.support.waiting import wait_until, wait_until_now
 
 APP = "t"
@@ -21,15 +22,17 @@ FIRST_SHARE = 16384 // 3  # slots of the first node, that dies
 
 
 @contextmanager
-def cluster_with_replica() -> Iterator[tuple[Cluster, Server]]:
+def cluster_with_replica(
+    binary: str | None = None, node_timeout_ms: int = NODE_TIMEOUT_MS
+) -> Iterator[tuple[Cluster, Server]]:
     """A cluster of its own, and a replica of its first node."""
     with short_directory() as directory:
-        cluster = Cluster(directory)
-        cluster.start()
-        replica = Server(directory / "replica", clustered=True)
-        replica.start()
-        join_as_replica(cluster.nodes[0], replica)
+        cluster = Cluster(directory, binary=binary, node_timeout_ms=node_timeout_ms)
+        replica = cluster.another_node(directory / "replica")
         try:
+            cluster.start()
+            replica.start()
+            join_as_replica(cluster.nodes[0], replica)
             yield cluster, replica
         finally:
             replica.kill()
@@ -71,6 +74,23 @@ def take_over(primary: Server, replica: Server) -> None:
         wait_until_now(lambda: client.info("replication")["role"] == "master", "the replica to take over")
 
 
+def die(primary: Server, replica: Server) -> None:
+    """The primary dies, and its replica takes over when the others have noticed that."""
+    primary.kill()
+    with replica.client() as client:
+        wait_until_now(lambda: client.info("replication")["role"] == "master", "the replica to take over", timeout_s=60)
+
+
+def give_way(primary: Server, replica: Server) -> None:
+    """The primary and its replica change places, as an operator plans it."""
+    with replica.client() as client, primary.client() as former:
+        client.execute_command("CLUSTER FAILOVER")
+        wait_until_now(lambda: client.info("replication")["role"] == "master", "the replica to take over", timeout_s=60)
+        wait_until_now(
+            lambda: former.info("replication").get("master_link_status") == "up", "the old primary to follow"
+        )
+
+
 def come_back(dead: Server, primary: Server) -> None:
     """The old primary starts again, as the replica of the new one, and has what that has."""
     dead.start()
@@ -95,17 +115,17 @@ class LosingPair:
         self.executor = executor
         self.store: RedisStore = redis_store(executor)
         self.failovers = Failovers(executor, self.store.outbox)
-        self._first, self._replica = pair[0].nodes[0], pair[1]
+        self.first, self._replica = pair[0].nodes[0], pair[1]
 
     async def cut_off(self) -> None:
         """All that was written until now will be there later, and nothing else."""
         await self.store.outbox.idle()
         await self.failovers.reconcile()
-        cut_off(self._first)
+        cut_off(self.first)
 
     async def fail_over(self) -> None:
         await self.store.outbox.idle()
-        take_over(self._first, self._replica)
+        take_over(self.first, self._replica)
 
         async def is_served() -> bool:
             with contextlib.suppress(Fault):
@@ -114,10 +134,19 @@ class LosingPair:
 
         await wait_until(is_served, "the new primary to be found")
 
+    async def die(self) -> None:
+        """As an unplanned failover goes, while others are served."""
+        await asyncio.to_thread(die, self.first, self._replica)
+
+    async def give_way(self) -> None:
+        """As a planned failover goes, while others are served."""
+        await asyncio.to_thread(give_way, self.first, self._replica)
+        self.first, self._replica = self._replica, self.first
+
     async def come_back(self) -> None:
         """The node that died is the replica now."""
-        come_back(self._first, self._replica)
-        self._first, self._replica = self._replica, self._first
+        await asyncio.to_thread(come_back, self.first, self._replica)
+        self.first, self._replica = self._replica, self.first
 
     def all_agree(self, rooms: Sequence[str], users: Sequence[str]) -> Callable[[], Awaitable[bool]]:
         async def agree() -> bool:
@@ -141,8 +170,8 @@ class LosingPair:
 
 
 @asynccontextmanager
-async def losing_pair() -> AsyncIterator[LosingPair]:
-    with cluster_with_replica() as pair:
+async def losing_pair(binary: str | None = None, node_timeout_ms: int = NODE_TIMEOUT_MS) -> AsyncIterator[LosingPair]:
+    with cluster_with_replica(binary, node_timeout_ms) as pair:
         executor = await connect(pair[0].nodes[2].url)
         try:
             yield LosingPair(pair, executor)

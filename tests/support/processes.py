@@ -1,11 +1,13 @@
 """The service as a process, started as an operator does and seen from outside."""
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from tests.support.servers import short_directory
+from tests.support.waiting import wait_until_now
 
 READY_S = 60.0
 
@@ -208,3 +211,27 @@ def own_service(**settings: object) -> Iterator[ServiceProcess]:
     """A service with a data directory of its own, for the time of the block."""
     with short_directory() as directory, ServiceProcess(directory / "data", **settings) as process:
         yield process
+
+
+def first_answer_s(service: ServiceProcess) -> float:
+    """How long it takes until a call is answered."""
+    began = time.monotonic()
+    while True:
+        try:
+            with urllib.request.urlopen(service.url + "/readyz", timeout=60) as response:
+                assert response.status == 200
+                return time.monotonic() - began
+        except OSError:
+            time.sleep(0.005)
+
+
+def logged(service: ServiceProcess, text: str) -> list[str]:
+    """The lines of its log that have `text` in them."""
+    return [line["message"] for line in map(json.loads, list(service.logged)) if text in line["message"]]
+
+
+def serving(service: ServiceProcess) -> set[int]:
+    """Its workers, once each of them has served for a moment."""
+    wait_until_now(lambda: service.get("/readyz")[0] == 200, "it to be ready", timeout_s=30)
+    time.sleep(0.5)
+    return workers_of(service)

@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import redis
@@ -23,6 +24,7 @@ from tests.support.waiting import wait_until_now
 
 _SLOTS = 16384
 _START_S = 20.0
+NODE_TIMEOUT_MS = 15_000  # long, because a busy machine must not look like a dead node
 
 
 def server_binary() -> str:
@@ -70,12 +72,19 @@ class Server:
     """
 
     def __init__(
-        self, directory: Path, *, clustered: bool = False, host: str = "127.0.0.1", binary: str | None = None
+        self,
+        directory: Path,
+        *,
+        clustered: bool = False,
+        host: str = "127.0.0.1",
+        binary: str | None = None,
+        node_timeout_ms: int = NODE_TIMEOUT_MS,
     ) -> None:
         self.directory = directory
         self.host = host  # of a clustered one; the other kind has a socket
         self.clustered = clustered
         self._binary = binary or server_binary()
+        self._node_timeout_ms = node_timeout_ms
         self.socket = directory / "valkey.sock"
         self.port = 0
         self._bus_port = 0
@@ -155,7 +164,6 @@ class Server:
         options += ["--busy-reply-threshold", "1000"]
         if not self.clustered:
             return [*options, "--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"]
-        # The time-out is long, because a busy machine must not look like a dead node.
         options += [
             "--bind",
             self.host,
@@ -166,7 +174,7 @@ class Server:
             "--cluster-enabled",
             "yes",
         ]
-        return [*options, "--cluster-config-file", "nodes.conf", "--cluster-node-timeout", "15000"]
+        return [*options, "--cluster-config-file", "nodes.conf", "--cluster-node-timeout", str(self._node_timeout_ms)]
 
     def _answers(self) -> bool:
         assert self._process is not None
@@ -182,10 +190,15 @@ class Server:
 class Cluster:
     """Three primaries that share the slots, on free ports of a loopback address."""
 
-    def __init__(self, directory: Path, host: str = "127.0.0.1", binary: str | None = None) -> None:
-        self.nodes = [
-            Server(directory / f"node-{number}", clustered=True, host=host, binary=binary) for number in range(3)
-        ]
+    def __init__(
+        self,
+        directory: Path,
+        host: str = "127.0.0.1",
+        binary: str | None = None,
+        node_timeout_ms: int = NODE_TIMEOUT_MS,
+    ) -> None:
+        self._new = partial(Server, clustered=True, host=host, binary=binary, node_timeout_ms=node_timeout_ms)
+        self.nodes = [self._new(directory / f"node-{number}") for number in range(3)]
         self._next = 0
         self.moved: dict[int, int] = {}  # slot -> number of the node to which it has moved
 
@@ -202,6 +215,10 @@ class Cluster:
     def stop(self) -> None:
         for node in self.nodes:
             node.kill()
+
+    def another_node(self, directory: Path) -> Server:
+        """Of the same kind as the three, and no part of the cluster yet."""
+        return self._new(directory)
 
     def restart_one(self) -> None:
         """Restart one node, another one each time, and return when the cluster is whole again."""

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from readstate.errors import Fault, ReadStateError, Unavailable
+from readstate.batches import in_batches
+from readstate.errors import Fault, Unavailable
 from readstate.store.redis_store import RedisStore
+from tests.support.drills import Found
 from tests.support.rooms import a_room, posted, unread_of
 
 Answer = TypeVar("Answer")
@@ -15,48 +16,35 @@ _PAUSE_S = 0.003
 _AGAIN_S = 0.02
 
 
-@dataclass
-class Found:
-    """What went wrong, and how much was done."""
+Confirm = Callable[[Awaitable[Any]], Awaitable[Any]]
 
-    posts: int = 0
-    reads: int = 0
-    refused: int = 0  # calls of which nothing was done
-    unknown: int = 0  # calls of which it was not known
-    lost: list[str] = field(default_factory=list)
-    wrong: list[str] = field(default_factory=list)
-    back: list[str] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)  # what a caller would get as 500, or a refusal
 
-    @property
-    def figures(self) -> dict[str, object]:
-        return {
-            "posts": self.posts,
-            "reads": self.reads,
-            "refused": self.refused,
-            "unknown": self.unknown,
-            "lost": len(self.lost),
-            "seen_going_back": len(self.back),
-            "errors": len(self.errors),
-            "wrong": len(self.wrong),
-        }
-
-    @property
-    def faults(self) -> list[str]:
-        return [*self.lost, *self.wrong, *self.back, *self.errors]
+async def unconfirmed(work: Awaitable[Any]) -> Any:
+    """What `work` gives: at the level `fast`."""
+    return await work
 
 
 class Traffic:
     """Two people in each room: for "ann <room>" messages come, and "bo <room>" reads them.
 
     Every call that was refused, or of which the outcome is unknown, is repeated until it is
-    answered.
+    answered. `confirm`: waits until what a call has written is confirmed, or raises a Fault.
     """
 
-    def __init__(self, stores: Sequence[RedisStore], app: str, rooms: Sequence[str]) -> None:
+    def __init__(
+        self,
+        stores: Sequence[RedisStore],
+        app: str,
+        rooms: Sequence[str],
+        *,
+        pause_s: float = _PAUSE_S,
+        confirm: Confirm = unconfirmed,
+    ) -> None:
         self._stores = stores
         self._app = app
         self._rooms = rooms
+        self._pause_s = pause_s
+        self._confirm = confirm
         self._begun = dict.fromkeys(rooms, 0)
         self._seqs: dict[str, list[int]] = {room: [] for room in rooms}  # of the messages that were answered
         self._stopping = False
@@ -64,7 +52,7 @@ class Traffic:
 
     async def prepare(self) -> None:
         for room in self._rooms:
-            await a_room(self._stores[0], self._app, room, members=[f"ann {room}", f"bo {room}"])
+            await a_room(self._stores[0], self._app, room, members=users_of(room))
 
     async def run(self, meanwhile: Awaitable[object]) -> None:
         """Until `meanwhile` is done."""
@@ -82,23 +70,28 @@ class Traffic:
         for each in self._stores:
             await each.outbox.idle()
         for room in self._rooms:
+            await self._check_messages(room)
             posts = len(self._seqs[room])
-            for number, answered in enumerate(self._seqs[room]):
-                try:
-                    seq = (await store.messages.message(app=app, room=room, message=f"m{number}")).seq
-                except ReadStateError as error:
-                    found.lost.append(f"{room} m{number}: {error}")
-                else:
-                    if seq != answered:
-                        found.wrong.append(f"{room} m{number} has seq {seq}, and was answered {answered}")
-            for name, expected in ((f"ann {room}", posts), (f"bo {room}", 0)):
-                if name.startswith("bo") and posts:
-                    await store.reading.mark_read(app=app, room=room, user=name, message=f"m{posts - 1}")
+            ann, bo = users_of(room)
+            if posts:
+                await store.reading.mark_read(app=app, room=room, user=bo, message=f"m{posts - 1}")
+            for name, expected in ((ann, posts), (bo, 0)):
                 badge = await store.badges.badge(app=app, user=name)
                 unread = await unread_of(store, app, name, room)
                 if not badge == unread == expected:
                     found.wrong.append(f"{name}: badge {badge}, unread {unread}, expected {expected}")
         found.wrong += [str(drift) for drift in await store.audit.audit_all(app=app)]
+
+    async def _check_messages(self, room: str) -> None:
+        store, app, found = self._stores[0], self._app, self.found
+        for batch in in_batches(list(enumerate(self._seqs[room])), 100):
+            asked = [store.messages.message(app=app, room=room, message=f"m{number}") for number, _ in batch]
+            told = await asyncio.gather(*asked, return_exceptions=True)
+            for (number, answered), message in zip(batch, told, strict=True):
+                if isinstance(message, BaseException):
+                    found.lost.append(f"{room} m{number}: {message!r}")
+                elif message.seq != answered:
+                    found.wrong.append(f"{room} m{number} has seq {message.seq}, and was answered {answered}")
 
     async def _keep(self, kind: Callable[[RedisStore, str], Awaitable[None]], room: str) -> None:
         turn = 0
@@ -108,34 +101,34 @@ class Traffic:
             except Exception as error:  # whatever it is, it is found
                 self.found.errors.append(f"{kind.__name__} {room}: {error!r}")
             turn += 1
-            await asyncio.sleep(_PAUSE_S)
+            await asyncio.sleep(self._pause_s)
 
     async def _until_answered(self, call: Callable[[], Awaitable[Answer]]) -> Answer:
         while True:
             try:
                 return await call()
             except Unavailable:
-                self.found.refused += 1
+                self.found.count("refused calls")
             except Fault:
-                self.found.unknown += 1
+                self.found.count("calls of unknown outcome")
             await asyncio.sleep(_AGAIN_S)
 
     async def _post(self, store: RedisStore, room: str) -> None:
         number = self._begun[room]
         self._begun[room] += 1
-        post = await self._until_answered(lambda: posted(store, self._app, room, f"m{number}"))
+        post = await self._until_answered(lambda: self._confirm(posted(store, self._app, room, f"m{number}")))
         self._seqs[room].append(post.seq)
-        self.found.posts += 1
+        self.found.count("posts")
 
     async def _read(self, store: RedisStore, room: str) -> None:
         number = len(self._seqs[room]) - 1
         if number < 0:
             return
-        user = f"bo {room}"
+        _, user = users_of(room)
         read = await self._until_answered(
-            lambda: store.reading.mark_read(app=self._app, room=room, user=user, message=f"m{number}")
+            lambda: self._confirm(store.reading.mark_read(app=self._app, room=room, user=user, message=f"m{number}"))
         )
-        self.found.reads += 1
+        self.found.count("reads")
         if read.seq < self._seqs[room][number]:
             self.found.back.append(f"{user} at {read.seq} after m{number}")
         if not 0 <= read.unread <= self._begun[room] - number - 1:
@@ -143,6 +136,12 @@ class Traffic:
 
     async def _ask(self, store: RedisStore, room: str) -> None:
         least = len(self._seqs[room])
-        badge = await self._until_answered(lambda: store.badges.badge(app=self._app, user=f"ann {room}"))
+        user, _ = users_of(room)
+        badge = await self._until_answered(lambda: store.badges.badge(app=self._app, user=user))
         if not least <= badge <= self._begun[room]:
-            self.found.wrong.append(f"ann {room}: badge {badge} of {least} to {self._begun[room]}")
+            self.found.wrong.append(f"{user}: badge {badge} of {least} to {self._begun[room]}")
+
+
+def users_of(room: str) -> tuple[str, str]:
+    """Who is in a room: who only gets messages, and who reads them."""
+    return f"ann {room}", f"bo {room}"
