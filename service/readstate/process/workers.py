@@ -15,11 +15,9 @@ from types import FrameType
 from uvicorn.config import STARTUP_FAILURE
 
 from readstate.process.connection_limits import ServerConfig
-from readstate.process.http_protocol import HttpProtocol
 from readstate.process.listener import ask_ready, reachable_address
 from readstate.process.port_closing import close_when_empty
 from readstate.process.stopping import raise_if_told, stop_signals
-from readstate.process.websocket_protocol import WebSocketProtocol
 from readstate.process.worker_process import WorkerProcess, how_it_ended
 from readstate.settings import Settings
 
@@ -177,8 +175,9 @@ def _server_config(settings: Settings) -> ServerConfig:
         "readstate.worker_app:worker",
         factory=True,
         loop="uvloop",
-        http=HttpProtocol,
-        ws=WebSocketProtocol,
+        # By name, as the application: the supervisor needs neither.
+        http="readstate.process.http_protocol:HttpProtocol",
+        ws="readstate.process.websocket_protocol:WebSocketProtocol",
         ws_max_size=MAX_FRAME_BYTES,
         ws_per_message_deflate=False,
         # Engine.IO has pings of its own.

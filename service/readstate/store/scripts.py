@@ -45,7 +45,7 @@ side, the first tag set that comes or goes takes one walk over all of that user'
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -67,7 +67,7 @@ _DEFINITION = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _CONSTANT = re.compile(r"local [A-Z_]+ = (\d[\d *]*|\"[^\"]*\")(?: --.*)?$")
-_ARGUMENT = re.compile(r"^local (?P<variable>\w+) = ARG\.(?P<argument>\w+)$")
+_ARGUMENT = re.compile(r"local \w+ = ARG\.(\w+)$")
 _ASSIGNED = re.compile(r" =.*$", re.DOTALL)
 _WORDS_AND_OTHERS = re.compile(r"\"(?:\\.|[^\"\\])*\"|--[^\n]*|[A-Za-z_]\w*")
 _DIRECTIVE = re.compile(r"^--@(?:include (?P<library>\S+)|(?P<plan>plan))$", re.MULTILINE)
@@ -126,10 +126,9 @@ def _put_together(bodies: Mapping[str, str], library_name: str, plan: Plan, root
         for library in _included(body, plan):
             _collect(library, root, plan, libraries, (name,))
     used = {name: _used(_included(body, plan), libraries) for name, body in bodies.items()}
-    definitions = [definition for library in libraries.values() for definition in library.definitions]
-    _check_names(definitions)
+    places = _places([definition for library in libraries.values() for definition in library.definitions])
     for name, header in headers.items():
-        _check_arguments(name, header, [libraries[library] for library in used[name]], definitions)
+        _check_arguments(name, header, [libraries[library] for library in used[name]], places.keys())
     guards = {name: _guard(plan, body, used[name], libraries) for name, body in bodies.items()}
     code = _assemble(libraries, used, bodies, headers, guards)
     digest = hashlib.sha1(code.encode(), usedforsecurity=False).hexdigest()[:16]
@@ -159,6 +158,13 @@ class _Definition(Struct, frozen=True):
     place: str  # file and line
     names: frozenset[str]
     text: str
+    constant: str | None  # the value of a constant
+    argument: str | None  # what a variable of this name holds
+
+    @property
+    def is_variable(self) -> bool:
+        """Whether every call sets it anew: neither a function nor marked as kept between calls."""
+        return not (self.text.startswith("local function") or self.text.endswith("-- kept") or self.constant)
 
 
 class _Library(Struct, frozen=True):
@@ -166,34 +172,33 @@ class _Library(Struct, frozen=True):
 
     definitions: list[_Definition]
     includes: list[str]
+    words: frozenset[str]  # in the definitions
 
 
 _DIGEST = "<digest>"
 
 
-def _check_names(definitions: Sequence[_Definition]) -> None:
-    """All stand in one scope."""
+def _places(definitions: Sequence[_Definition]) -> dict[str, str]:
+    """Where each name is defined. All stand in one scope, so each is defined once."""
     places: dict[str, str] = {}
     for definition in definitions:
         for name in definition.names:
             if name in places:
                 raise ScriptError(f"{definition.place}: {name} is defined at {places[name]} already")
             places[name] = definition.place
+    return places
 
 
-def _check_arguments(
-    name: str, header: Header, libraries: Sequence[_Library], definitions: Sequence[_Definition]
-) -> None:
+def _check_arguments(name: str, header: Header, libraries: Sequence[_Library], defined: Set[str]) -> None:
     """No argument hides a definition, and the script declares every argument that its libraries
     use.
     """
     declared = {argument.name for argument in header.arguments} | {"key"}
-    if hidden := declared & {defined for definition in definitions for defined in definition.names}:
+    if hidden := declared & defined:
         raise ScriptError(f"{name}.lua: {', '.join(sorted(hidden))} is defined in a library already")
     for definition in (definition for library in libraries for definition in library.definitions):
-        match = _ARGUMENT.match(definition.text)
-        if match and match["argument"] not in declared:
-            raise ScriptError(f"{name}.lua: {definition.place} needs the argument {match['argument']}")
+        if definition.argument not in (None, *declared):
+            raise ScriptError(f"{name}.lua: {definition.place} needs the argument {definition.argument}")
 
 
 def _guard(plan: Plan, body: str, used: Set[str], libraries: Mapping[str, _Library]) -> str:
@@ -216,23 +221,24 @@ def _assemble(
 ) -> str:
     """The library's code, with _DIGEST for the digest of all of it."""
     definitions = [definition for library in libraries.values() for definition in library.definitions]
-    constants = {next(iter(definition.names)): value for definition in definitions if (value := _constant(definition))}
-    taken = [match for definition in definitions if (match := _ARGUMENT.match(definition.text))]
-    reset = [_set_anew(one) for one in definitions if _is_variable(one) and not _ARGUMENT.match(one.text)]
-    given = [f"{match['variable']} = {match['argument']}_given" for match in taken]
-    parameters = ", ".join(f"{match['argument']}_given" for match in taken)
-    arguments = [match["argument"] for match in taken]
+    constants = {next(iter(one.names)): one.constant for one in definitions if one.constant}
+    reset = [_set_anew(one) for one in definitions if one.is_variable and not one.argument]
+    given = {next(iter(one.names)): one.argument for one in definitions if one.argument}
+    taken = [f"{variable} = {argument}_given" for variable, argument in given.items()]
+    parameters = ", ".join(f"{argument}_given" for argument in given.values())
     shared = _shared(libraries, used)
+    counts = Counter(word for library in libraries.values() for word in library.words)
+    common = frozenset(word for word, count in counts.items() if count > 1)
     parts = [
-        *_in_blocks(libraries, shared, " ".join(bodies.values())),
+        *_in_blocks(libraries, shared, common, bodies.values()),
         TAKE_LIST,
-        "\n".join([f"local function begin({parameters})", _BINDING, *given, *reset, "end"]),
+        "\n".join([f"local function begin({parameters})", _BINDING, *taken, *reset, "end"]),
     ]
     for group in _groups({name: names - shared for name, names in used.items()}):
         own = frozenset[str]().union(*(used[name] for name in group)) - shared
-        parts += ["do", *_in_blocks(libraries, own, " ".join(bodies[name] for name in group))]
+        parts += ["do", *_in_blocks(libraries, own, common, [bodies[name] for name in group])]
         parts += [
-            as_function(name, _named(name, _DIGEST), bodies[name], headers[name], arguments, guards[name])
+            as_function(name, _named(name, _DIGEST), bodies[name], headers[name], [*given.values()], guards[name])
             for name in group
         ]
         parts.append("end")
@@ -249,7 +255,9 @@ def _shared(libraries: Mapping[str, _Library], used: Mapping[str, frozenset[str]
     """Libraries of more than a few scripts, and those with variables, which `begin` sets."""
     users = Counter(name for names in used.values() for name in names)
     found = [
-        name for name, library in libraries.items() if users[name] > FEW or any(map(_is_variable, library.definitions))
+        name
+        for name, library in libraries.items()
+        if users[name] > FEW or any(one.is_variable for one in library.definitions)
     ]
     return _used(found, libraries)
 
@@ -271,29 +279,26 @@ def _groups(own: Mapping[str, frozenset[str]]) -> list[list[str]]:
 _BINDING = "-- binding"
 
 
-def _is_variable(definition: _Definition) -> bool:
-    """Whether every call sets it anew: neither a function nor marked as kept between calls."""
-    is_function = definition.text.startswith("local function")
-    return not (is_function or definition.text.endswith("-- kept") or _constant(definition))
+def _in_blocks(
+    libraries: Mapping[str, _Library], chosen: Set[str], common: Set[str], scripts: Iterable[str]
+) -> Iterator[str]:
+    """The definitions of the chosen libraries, which these scripts and other libraries use.
 
-
-def _in_blocks(libraries: Mapping[str, _Library], chosen: frozenset[str], scripts: str) -> Iterator[str]:
-    """The definitions of the chosen libraries, which these scripts and other libraries use."""
-    words = {name: {*_WORD.findall(" ".join(d.text for d in one.definitions))} for name, one in libraries.items()}
-    uses, called = Counter(word for found in words.values() for word in found), {*_WORD.findall(scripts)}
-    for name in (one for one in libraries if one in chosen):
-        yield _in_block(libraries[name], called | {word for word in words[name] if uses[word] > 1})
+    `common`: the words of more than one library.
+    """
+    used = common.union(*map(_WORD.findall, scripts))
+    return (_in_block(library, used) for name, library in libraries.items() if name in chosen)
 
 
 def _in_block(library: _Library, used: Set[str]) -> str:
     """A library's definitions, those for itself in a block: Lua allows 200 local variables."""
-    kept = [one for one in library.definitions if not _constant(one)]
-    shown = [one for one in kept if _is_variable(one) or one.names & used]
+    kept = [one for one in library.definitions if not one.constant]
+    shown = [one for one in kept if one.is_variable or one.names & used]
     names = ", ".join(name for one in shown for name in sorted(one.names))
     inside = "\n".join(
         f"-- {one.place}\n{one.text.removeprefix('local ') if one in shown else one.text}"
         for one in kept
-        if not _is_variable(one)
+        if not one.is_variable
     )
     return f"local {names}\ndo\n{inside}\nend" if names else f"do\n{inside}\nend"
 
@@ -322,7 +327,9 @@ def _collect(library: str, root: Path, plan: Plan, libraries: dict[str, _Library
     includes = _included(text, plan)
     for inner in includes:
         _collect(inner, root, plan, libraries, (*within, library))
-    libraries[library] = _Library(list(_definitions(text, path.name)), includes)
+    definitions = list(_definitions(text, path.name))
+    words = frozenset(_WORD.findall(" ".join(definition.text for definition in definitions)))
+    libraries[library] = _Library(definitions, includes, words)
 
 
 def _definitions(text: str, file: str) -> Iterator[_Definition]:
@@ -334,11 +341,11 @@ def _definitions(text: str, file: str) -> Iterator[_Definition]:
         if match["stray"]:
             raise ScriptError(f"{file}: not a definition: {match['stray']}")
         line = text.count("\n", 0, match.start()) + 1
-        names = match["function"] or match["names"]
-        yield _Definition(place=f"{file}:{line}", names=frozenset(_WORD.findall(names)), text=match[0])
-
-
-def _constant(definition: _Definition) -> str | None:
-    """The value of a constant, None for any other definition."""
-    match = _CONSTANT.match(definition.text)
-    return match[1] if match else None
+        constant, argument = _CONSTANT.match(match[0]), _ARGUMENT.match(match[0])
+        yield _Definition(
+            place=f"{file}:{line}",
+            names=frozenset(_WORD.findall(match["function"] or match["names"])),
+            text=match[0],
+            constant=constant and constant[1],
+            argument=argument and argument[1],
+        )
