@@ -280,7 +280,7 @@ _BINDING = "-- binding"
 
 
 def _in_blocks(
-    libraries: Mapping[str, _Library], chosen: Set[str], common: Set[str], scripts: Iterable[str]
+    libraries: Mapping[str, _Library], chosen: Set[str], common: frozenset[str], scripts: Iterable[str]
 ) -> Iterator[str]:
     """The definitions of the chosen libraries, which these scripts and other libraries use.
 
