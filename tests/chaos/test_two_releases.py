@@ -2,47 +2,25 @@
 
 import asyncio
 import re
-import shutil
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from readstate.parts import why_not_ready
-from readstate.store.connect import connect
 from readstate.store.executor import Executor
 from readstate.store.health import WriteHealth
 from readstate.store.keys import Keys
 from readstate.store.layout import StoreLayout
-from readstate.store.redis_store import RedisStore, redis_store
-from readstate.store.scripts import PREFIX, Plan, load_scripts, lua_dir
-from readstate.store.workers import Workers
+from readstate.store.redis_store import RedisStore
+from readstate.store.scripts import PREFIX, Plan, load_scripts
 from tests.support.rooms import a_room, posted, unread_of
+from tests.support.workers import other_release, worker
 
 
 @pytest.fixture
 def other(tmp_path: Path) -> Path:
-    """The scripts of another release with the same layout."""
-    shutil.copytree(lua_dir(), tmp_path / "lua")
-    with (tmp_path / "lua" / "mark_read.lua").open("a") as script:
-        script.write("-- of another release\n")
-    return tmp_path / "lua"
-
-
-@asynccontextmanager
-async def worker(url: str, lua: Path | None) -> AsyncIterator[tuple[Executor, RedisStore]]:
-    """What a worker does at its start and at its end."""
-    async with AsyncExitStack() as stack:
-        executor = await connect(url, lua=lua)
-        stack.push_async_callback(executor.close)
-        workers = Workers(executor, {})
-        await workers.begin()
-        stack.push_async_callback(workers.withdraw)
-        store = redis_store(executor)
-        store.outbox.start()
-        stack.push_async_callback(store.outbox.close)
-        yield executor, store
+    """The scripts of another release."""
+    return other_release(tmp_path)
 
 
 async def loaded(executor: Executor) -> set[str]:

@@ -113,6 +113,7 @@ class LosingPair:
 
     def __init__(self, pair: tuple[Cluster, Server], executor: Executor) -> None:
         self.executor = executor
+        self.url = pair[0].nodes[2].url  # of a node that lives on
         self.store: RedisStore = redis_store(executor)
         self.failovers = Failovers(executor, self.store.outbox)
         self.first, self._replica = pair[0].nodes[0], pair[1]

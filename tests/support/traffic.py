@@ -1,6 +1,7 @@
 """Posts, reads and questions in rooms that change under them, and what was answered."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
@@ -9,6 +10,7 @@ from readstate.errors import Fault, Unavailable
 from readstate.store.redis_store import RedisStore
 from tests.support.drills import Found
 from tests.support.rooms import a_room, posted, unread_of
+from tests.support.waiting import wait_until
 
 Answer = TypeVar("Answer")
 
@@ -40,7 +42,8 @@ class Traffic:
         pause_s: float = _PAUSE_S,
         confirm: Confirm = unconfirmed,
     ) -> None:
-        self._stores = stores
+        self._stores = list(stores)
+        self._using: Counter[int] = Counter()  # calls that use a store now, by its id
         self._app = app
         self._rooms = rooms
         self._pause_s = pause_s
@@ -63,6 +66,15 @@ class Traffic:
         finally:
             self._stopping = True
             await asyncio.gather(*tasks)
+
+    async def replace(self, old: RedisStore, new: RedisStore) -> None:
+        """Call `new` from now on. Returns when the calls of `old` have ended."""
+        self._stores[self._stores.index(old)] = new
+
+        async def is_free() -> bool:
+            return not self._using[id(old)]
+
+        await wait_until(is_free, "the calls of a store to end", timeout_s=60)
 
     async def check(self) -> None:
         """Everything that was answered is there, and every count is exact."""
@@ -96,10 +108,13 @@ class Traffic:
     async def _keep(self, kind: Callable[[RedisStore, str], Awaitable[None]], room: str) -> None:
         turn = 0
         while not self._stopping:
+            store = self._stores[turn % len(self._stores)]
+            self._using[id(store)] += 1
             try:
-                await kind(self._stores[turn % len(self._stores)], room)
+                await kind(store, room)
             except Exception as error:  # whatever it is, it is found
                 self.found.errors.append(f"{kind.__name__} {room}: {error!r}")
+            self._using[id(store)] -= 1
             turn += 1
             await asyncio.sleep(self._pause_s)
 
