@@ -95,6 +95,7 @@ class Service:
                 _version(),
                 {name: scheme for dialect in self.dialects for name, scheme in dialect.security.items()},
                 [dialect.vocabulary for dialect in self.dialects],
+                [dialect.describe_events for dialect in self.dialects if dialect.describe_events],
             ),
             plugins=[DescribedStructs()],
             logging_config=None,

@@ -1,17 +1,27 @@
-"""The published document changes only on purpose.
+"""The published documents change only on purpose.
 
-`python -m tests.contract.test_published` writes it anew. The difference is then part of the change.
+`python -m tests.contract.test_published` writes them anew. The difference is then part of the
+change.
 """
 
 import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from readstate.app import create_app
+from readstate.dialects.imkit.sockets.asyncapi import asyncapi_document
 from readstate.settings import Settings
 
-PUBLISHED = Path(__file__).parent / "published" / "openapi.json"
+FOLDER = Path(__file__).parent / "published"
 SETTINGS = Settings(redis_url="unix:///nowhere", api_key="a" * 32, client_key="c" * 32, token_secret="t" * 32)
+
+
+def documents() -> dict[str, Any]:
+    """What a service publishes, by the name of its file."""
+    openapi = create_app(SETTINGS).openapi()
+    return {"openapi.json": openapi, "asyncapi.json": asyncapi_document(openapi)}
 
 
 def unwrapped(node: Any) -> Any:
@@ -25,12 +35,13 @@ def unwrapped(node: Any) -> Any:
     return " ".join(node.split()) if isinstance(node, str) else node
 
 
-def test_the_document_is_the_published_one() -> None:
-    assert unwrapped(create_app(SETTINGS).openapi()) == unwrapped(json.loads(PUBLISHED.read_text(encoding="utf-8")))
+@pytest.mark.parametrize("name", ["openapi.json", "asyncapi.json"])
+def test_the_document_is_the_published_one(name: str) -> None:
+    published = json.loads((FOLDER / name).read_text(encoding="utf-8"))
+    assert unwrapped(documents()[name]) == unwrapped(published)
 
 
 if __name__ == "__main__":
-    PUBLISHED.write_text(
-        json.dumps(create_app(SETTINGS).openapi(), indent=1, sort_keys=True, ensure_ascii=False) + "\n",
-        encoding="utf-8",
-    )
+    for name, document in documents().items():
+        written = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        (FOLDER / name).write_text(written, encoding="utf-8")

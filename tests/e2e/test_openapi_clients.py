@@ -103,6 +103,14 @@ def test_spectral_finds_nothing(document: str, tools: Path, place: Path) -> None
 
 
 @needs_node
+def test_spectral_finds_nothing_in_the_document_of_events(live: ServiceProcess, tools: Path, place: Path) -> None:
+    """By the rules that AsyncAPI's own parser has."""
+    path = place / "asyncapi.json"
+    path.write_bytes(httpx.get(f"{live.url}/schema/asyncapi.json").raise_for_status().content)
+    assert printed("node", str(place / "spectral.js"), str(path)) == []
+
+
+@needs_node
 async def test_a_typescript_client(document: str, tools: Path, place: Path, asked: dict[str, Any]) -> None:
     """Types that the strictest compiler takes, and a program with them that reads."""
     made = await asyncio.to_thread(

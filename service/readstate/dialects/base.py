@@ -167,6 +167,8 @@ class Dialect(Struct, frozen=True, kw_only=True):
     fast_routes: FastRoutes | None = None
     socket_path: str = ""  # without a slash at the end; "" for no sockets
     open_sockets: Callable[[Services, Notices], SocketServer] | None = None
+    # Makes the AsyncAPI document of the sockets from the OpenAPI document. For one dialect only.
+    describe_events: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
 
 
 def api_key(where: Literal["header", "query"], name: str, description: str) -> SecurityScheme:

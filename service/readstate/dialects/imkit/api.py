@@ -10,6 +10,7 @@ from readstate.dialects.base import Dialect, Services, api_key, handlers_in, wit
 from readstate.dialects.imkit import batch, changes, members, messages, reading, receipts, room_list, rooms, users
 from readstate.dialects.imkit.auth import CORS_HEADERS, Authenticator, restore_encoded_slashes
 from readstate.dialects.imkit.errors import FAILURES, answer
+from readstate.dialects.imkit.sockets.asyncapi import asyncapi_document
 from readstate.dialects.imkit.sockets.server import SocketServer
 from readstate.dialects.imkit.vocabulary import VOCABULARY
 from readstate.settings import Settings
@@ -44,4 +45,5 @@ def dialect(settings: Settings, services: Callable[[], Services]) -> Dialect:
         fast_routes=reading.FAST_ROUTES,
         socket_path="/socket.io",
         open_sockets=partial(SocketServer, settings),
+        describe_events=asyncapi_document,
     )

@@ -1,11 +1,12 @@
 """The document's own data, and the extension points of the framework that we use."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import cleandoc
 from typing import Any
 
 from litestar._openapi.schema_generation.plugins.struct import StructSchemaPlugin
+from litestar.enums import MediaType
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, Contact, License, OpenAPI, Schema, SecurityScheme, Tag
@@ -30,10 +31,31 @@ class DescribedStructs(StructSchemaPlugin):
         return schema
 
 
+class EventsRenderPlugin(JsonRenderPlugin):
+    """The AsyncAPI document of a dialect's sockets. It is made at the first request, and kept."""
+
+    def __init__(self, document: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
+        super().__init__(path="/asyncapi.json", media_type=MediaType.JSON)
+        self._document = document
+        self._made = b""
+
+    def render(self, request: Any, openapi_schema: dict[str, Any]) -> bytes:
+        """The document as JSON."""
+        self._made = self._made or self.render_json(request, dict(self._document(openapi_schema)))
+        return self._made
+
+
 def openapi_config(
-    version: str, security: Mapping[str, SecurityScheme], vocabularies: Sequence[Vocabulary]
+    version: str,
+    security: Mapping[str, SecurityScheme],
+    vocabularies: Sequence[Vocabulary],
+    events: Sequence[Callable[[Mapping[str, Any]], Mapping[str, Any]]],
 ) -> OpenAPIConfig:
-    """The configuration. `security`: how callers of each dialect authenticate."""
+    """The configuration.
+
+    `security`: how callers of each dialect authenticate. `events` make the document of the events
+    on sockets from this one; there may be one.
+    """
 
     @dataclass
     class Document(OpenAPI):
@@ -53,7 +75,7 @@ def openapi_config(
         license=License(name="Apache License 2.0", identifier="Apache-2.0"),
         tags=[Tag(name=vocabulary.tag, description=vocabulary.description) for vocabulary in vocabularies],
         path="/schema",
-        render_plugins=[JsonRenderPlugin(path=["/", "/openapi.json"])],
+        render_plugins=[JsonRenderPlugin(path=["/", "/openapi.json"]), *map(EventsRenderPlugin, events)],
         components=Components(security_schemes=dict(security)),
         use_handler_docstrings=True,
     )

@@ -64,8 +64,8 @@ async def _with_retry(fetch: Callable[[], Awaitable[bytes]]) -> bytes:
 MAX_MEMBERS = 100
 MAX_BYTES = 32 * 1024
 
-_ALWAYS = ("_id", "id", "appID", "roomType", "status", "createdTime", "createdTimeMS")  # in every event
-_OURS = frozenset([*_ALWAYS, "roomTags", "lastMessage", "members", "partial"])  # not fields of a profile
+ALWAYS = ("_id", "id", "appID", "roomType", "status", "createdTime", "createdTimeMS")  # in every event
+_OURS = frozenset([*ALWAYS, "roomTags", "lastMessage", "members", "partial"])  # not fields of a profile
 
 
 async def room_event(rooms: Rooms, people: People, app: str, room: str) -> bytes:
@@ -105,7 +105,7 @@ def _shortened(view: views.View) -> views.View:
     Tags are complete or left out, since clients would take a part for all of them. Fields are added
     from the shortest on, so that the largest are left out; members in their order.
     """
-    small: views.View = {"partial": True, "members": [], **{name: view[name] for name in _ALWAYS}}
+    small: views.View = {"partial": True, "members": [], **{name: view[name] for name in ALWAYS}}
     left = MAX_BYTES - len(encode_json(small))
     left -= _add(small, view, ["roomTags"], left)
     fields = sorted((name for name in view.keys() - _OURS), key=lambda name: (len(view[name]), name))
