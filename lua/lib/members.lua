@@ -1,10 +1,19 @@
 -- members: the record of one member, and who the members are.
 --@include lib/room
 
-local RECORD_LAYOUT = ">BI5I5I5I5I5I6I4"
-local RECORD_BYTES = 36 -- at least; what is shorter is damaged, and taken for no record
-local COUNTS_LAYOUT = ">BI5I5I5" -- of the first four
-local RECORD_BEGINS = 128 -- the first byte: this, and 1 when marked; the first byte of layout 1 is below
+-- A record is short while its numbers are low, else wide. The first byte tells, with 1 more when
+-- marked; that of layout 1 is below 128. What is shorter than its form is damaged, and taken for no
+-- record.
+local SHORT_BEGINS = 130
+local SHORT_LAYOUT = ">BI2I2I2I2I2I5I2"
+local SHORT_COUNTS = ">BI2I2I2" -- of the first four
+local SHORT_BYTES = 18
+local SHORT_BELOW = 65536
+local SHORT_BELOW_MS = 1099511627776
+local WIDE_BEGINS = 128
+local WIDE_LAYOUT = ">BI5I5I5I5I5I6I4"
+local WIDE_COUNTS = ">BI5I5I5"
+local WIDE_BYTES = 36
 
 -- A member's record is one string: what follows, and behind it the newest moves of the journal
 -- (lib/journal.lua). Nil for a stranger. Returns
@@ -19,16 +28,28 @@ local RECORD_BEGINS = 128 -- the first byte: this, and 1 when marked; the first 
 --   tail     the journal's newest moves
 -- These are for the calls that are made most often. Others take the record as a table.
 local function read_record(packed)
-    if not packed or #packed < RECORD_BYTES then
+    if not packed or #packed < SHORT_BYTES then
         return nil
     end
-    local begins, cursor, ordinal, told_until, read, joined, at, moves, behind = struct.unpack(RECORD_LAYOUT, packed)
-    return cursor, ordinal, told_until, read, joined, at, moves, begins - RECORD_BEGINS, string.sub(packed, behind)
+    local begins, cursor, ordinal, told_until, read, joined, at, moves, behind = struct.unpack(SHORT_LAYOUT, packed)
+    local marked = begins - SHORT_BEGINS
+    if marked < 0 then
+        if #packed < WIDE_BYTES then
+            return nil
+        end
+        begins, cursor, ordinal, told_until, read, joined, at, moves, behind = struct.unpack(WIDE_LAYOUT, packed)
+        marked = begins - WIDE_BEGINS
+    end
+    return cursor, ordinal, told_until, read, joined, at, moves, marked, string.sub(packed, behind)
 end
 
 local function pack_record(cursor, ordinal, told_until, read, joined, at, moves, marked, tail)
-    local begins = RECORD_BEGINS + marked
-    return struct.pack(RECORD_LAYOUT, begins, cursor, ordinal, told_until, read, joined, at, moves) .. tail
+    local layout, begins = WIDE_LAYOUT, WIDE_BEGINS
+    if cursor < SHORT_BELOW and ordinal < SHORT_BELOW and told_until < SHORT_BELOW and read < SHORT_BELOW
+        and joined < SHORT_BELOW and at < SHORT_BELOW_MS and moves < SHORT_BELOW then
+        layout, begins = SHORT_LAYOUT, SHORT_BEGINS
+    end
+    return struct.pack(layout, begins + marked, cursor, ordinal, told_until, read, joined, at, moves) .. tail
 end
 
 -- A record as a table, with the member's name. Nil for a stranger.
@@ -60,16 +81,18 @@ end
 
 -- Cursor, ordinal, and the ordinal before which they are told, of a member's record.
 local function read_counts(packed)
-    local _, cursor, ordinal, told_until = struct.unpack(COUNTS_LAYOUT, packed)
+    local begins, cursor, ordinal, told_until = struct.unpack(SHORT_COUNTS, packed)
+    if begins < SHORT_BEGINS then
+        begins, cursor, ordinal, told_until = struct.unpack(WIDE_COUNTS, packed)
+    end
     return cursor, ordinal, told_until
 end
 
 -- The same of a member; nil for a stranger.
 local function load_counts(room, name)
     local packed = load_record(room, name)
-    if packed and #packed >= RECORD_BYTES then
-        return read_counts(packed)
-    end
+    local cursor, ordinal, told_until = read_record(packed)
+    return cursor, ordinal, told_until
 end
 
 local function member_names(room)
@@ -98,11 +121,8 @@ local function save_member(room, member)
     )
 end
 
-local TOLD_UNTIL_BEGINS = 12 -- byte of a record
-local TOLD_UNTIL_ENDS = 16
-local TOLD_UNTIL_LAYOUT = ">I5"
-
 local function save_told_until(room, member, record, told_until)
-    local before, behind = string.sub(record, 1, TOLD_UNTIL_BEGINS - 1), string.sub(record, TOLD_UNTIL_ENDS + 1)
-    redis.call("HSET", room.key, member, before .. struct.pack(TOLD_UNTIL_LAYOUT, told_until) .. behind)
+    local cursor, ordinal, _, read, joined, at, moves, marked, tail = read_record(record)
+    record = pack_record(cursor, ordinal, told_until, read, joined, at, moves, marked, tail)
+    redis.call("HSET", room.key, member, record)
 end

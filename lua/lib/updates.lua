@@ -38,7 +38,10 @@ local function push_post(room, renewed)
     for i = 1, #flat, 2 do
         local member, record = flat[i], flat[i + 1]
         if member ~= HEAD and record then
-            local _, cursor, ordinal, told_until = struct.unpack(COUNTS_LAYOUT, record)
+            local begins, cursor, ordinal, told_until = struct.unpack(SHORT_COUNTS, record)
+            if begins < SHORT_BEGINS then
+                cursor, ordinal, told_until = read_counts(record)
+            end
             if room.ordinal < told_until then
                 told = told + 1
                 push_update(room, member, cursor, unread_after(room, ordinal), state, member ~= renewed)

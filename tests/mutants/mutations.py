@@ -247,11 +247,25 @@ MUTATIONS = [
     Mutation("lib/states.lua", "room.derived or room.ordinal >= told_until", "room.derived"),
     Mutation("lib/states.lua", "room.derived or room.ordinal >= told_until", "room.ordinal >= told_until"),
     Mutation("lib/states.lua", "room.ordinal >= told_until", "room.ordinal > told_until"),
-    Mutation("lib/members.lua", "TOLD_UNTIL_BEGINS - 1)", "TOLD_UNTIL_BEGINS)"),
+    *(
+        Mutation("lib/members.lua", f"{name} < SHORT_BELOW", f"{name} <= SHORT_BELOW")
+        for name in ("cursor", "ordinal", "told_until", "read", "joined", "moves")
+    ),
+    Mutation("lib/members.lua", "at < SHORT_BELOW_MS", "at <= SHORT_BELOW_MS"),
+    Mutation("lib/members.lua", "marked = begins - SHORT_BEGINS", "marked = begins - SHORT_BEGINS + 1"),
+    Mutation("lib/members.lua", "marked = begins - WIDE_BEGINS", "marked = begins - WIDE_BEGINS + 1"),
+    Mutation("lib/members.lua", "begins + marked", "begins"),
+    Mutation(
+        "lib/updates.lua",
+        "            if begins < SHORT_BEGINS then\n                cursor, ordinal, told_until = read_counts(record)\n"
+        "            end\n",
+        "",
+    ),
     Mutation(
         "lib/members.lua",
-        "struct.pack(TOLD_UNTIL_LAYOUT, told_until)",
-        "struct.pack(TOLD_UNTIL_LAYOUT, told_until + 1)",
+        "    local cursor, ordinal, _, read, joined, at, moves, marked, tail = read_record(record)\n",
+        "    local cursor, ordinal, _, read, joined, at, moves, marked, tail = read_record(record)\n"
+        "    told_until = told_until + 1\n",
     ),
     Mutation("lib/stays.lua", '    redis.call("SREM", room.key .. ATTENTIVE, name)\n', ""),
     Mutation("lib/stays.lua", "room.ordinal + take_apart(settings).posts", "0"),

@@ -73,22 +73,21 @@ class Planter:
         assert change(value) != value
         await self.run("HSET", key, field, change(value))
 
-    async def numbers(self, field: str, layout: Mapping[str, tuple[int, int]], **changes: int) -> None:
-        """Change numbers of the room's head or of a member's record."""
-
-        def changed(value: bytes) -> bytes:
-            for name, number in changes.items():
-                at, size = layout[name]
-                value = value[:at] + number.to_bytes(size, "big") + value[at + size :]
-            return value
-
-        await self.edit(self.room, field, changed)
-
     async def head(self, **changes: int) -> None:
-        await self.numbers("", HEAD, **changes)
+        """Change numbers of the room's head."""
+        await self.edit(self.room, "", lambda head: with_numbers(head, HEAD, changes))
 
     async def record(self, member: str, **changes: int) -> None:
-        await self.numbers(member, RECORD, **changes)
+        """Change numbers of a member's record, which gets its wide form."""
+        await self.edit(self.room, member, lambda record: with_numbers(widened(record), RECORD, changes))
+
+
+def with_numbers(value: bytes, layout: Mapping[str, tuple[int, int]], changes: Mapping[str, int]) -> bytes:
+    """A head or a record with other numbers."""
+    for name, number in changes.items():
+        at, size = layout[name]
+        value = value[:at] + number.to_bytes(size, "big") + value[at + size :]
+    return value
 
 
 # Where the numbers stand, and their sizes.
@@ -117,3 +116,16 @@ RECORD = {
     "at": (26, 6),
     "moves": (32, 4),
 }
+SHORT_SIZES = (1, 2, 2, 2, 2, 2, 5, 2)
+SHORT_FORM = 2  # added to the first byte
+
+
+def widened(record: bytes) -> bytes:
+    """A member's record in its wide form."""
+    if not record[0] & SHORT_FORM:
+        return record
+    wide, at = bytes([record[0] - SHORT_FORM]), 1
+    for size, (_, wide_size) in zip(SHORT_SIZES[1:], list(RECORD.values())[1:], strict=True):
+        wide += record[at : at + size].rjust(wide_size, b"\0")
+        at += size
+    return wide + record[at:]

@@ -12,7 +12,8 @@ A room's slot, `{r:<app>:<room>}` (the truth):
                     tag set; its first byte is 128 and the number of the layout;
                     member -> their record: (marked, cursor, ordinal counted from, ordinal before
                     which they are told of posts, seq last really read, seq at which they joined,
-                    time of the last move, number of moves) and the newest moves of their journal
+                    time of the last move, number of moves) and the newest moves of their journal;
+                    short while its numbers are low, else wide (lua/lib/members.lua)
     :a      set     of a large room: the attentive members, and perhaps some who no longer are
                     (lua/lib/attention.lua)
     :c      zset    member by cursor: who has read how far; of a room that is not large as it was
