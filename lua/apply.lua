@@ -11,14 +11,19 @@
 -- Reply      { ahead int, badge int? }
 --            ahead: a cursor that the room has lost, or 0
 --            badge: the user's, none when rooms have to be asked for it
--- Cost       commands <= 27, turns <= 40 + 13 * tags
+-- Publishes  copy, when the user's version rises or there is news
+-- Cost       commands <= 28, turns <= 40 + 13 * tags
 --@include lib/user
 
-local update = make_update(room, revision, created_revision, tags)
+local update, reply = make_update(room, revision, created_revision, tags), { 0, false }
 if state == NEWS_ONLY then
     note_news(key, update, cursor)
-    return { 0, false }
+else
+    update.may_have_lost = true
+    local total, derived, news, ahead = apply(key, update, cursor, unread, state)
+    reply = { ahead, ahead == 0 and derived == 0 and news == 0 and total }
 end
-update.may_have_lost = true
-local total, derived, news, ahead = apply(key, update, cursor, unread, state)
-return { ahead, ahead == 0 and derived == 0 and news == 0 and total }
+if update.version or update.stamp then -- later than the room has published, so on the user's channel
+    redis.call("SPUBLISH", key, pack_array("copy", room))
+end
+return reply

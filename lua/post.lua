@@ -13,8 +13,8 @@
 --            made: "1": only into a room that a client made, "0": another, "": any
 --            by_time: in a room of two it does not count when it was sent before the other one had
 --            read up to; without sender_reads its sender, if a member, has not read up to it;
---            without as_last it is never the room's last message; without notify nothing is
---            published
+--            without as_last it is never the room's last message; without notify only `counts`
+--            is published
 --
 -- Reply      { message, seq int, ordinal int, at_ms int, created flag, moved int, sender? }
 --            of a message that was there: what is stored
@@ -124,5 +124,7 @@ if notify then
     if reads then
         publish_packed(room, read_notice(room_id(room.key), sender, message, room.seq))
     end
+else
+    publish(room, "counts")
 end
 return finish(room, { message, room.seq, room.ordinal, at_ms, 1, moved, sender })

@@ -7,10 +7,12 @@
 --
 -- Reply      unread int   what it is now
 -- Errors     ROOM_UNKNOWN, NOT_MEMBER    nothing was written
--- Cost       commands <= 16 + log(messages), turns <= 8 + tags + log(messages)
+-- Publishes  counts, when it changes
+-- Cost       commands <= 17 + log(messages), turns <= 8 + tags + log(messages)
 --            messages: as many as are remembered
 --@include lib/room
 --@include lib/updates
+--@include lib/notices
 --@include lib/history
 --@include lib/set_counts
 --@plan
@@ -45,4 +47,5 @@ member.told_until = attend(room, user, member.told_until, settings)
 save_member(room, member)
 note_set_count(room, before, low)
 push_to_member(room, user, member.cursor, low, member.told_until)
+publish(room, "counts")
 return finish(room, unread_after(room, low))

@@ -90,7 +90,7 @@ local function apply(key, update, cursor, unread, state, still)
     if more ~= 0 or old_cursor ~= cursor or old_state ~= state or old_tags ~= tags then
         -- A clock: a side that began anew, or lost its tail, repeats no version that was seen.
         version = math.max(version + 1, update.at_ms)
-        changed_at = version
+        changed_at, update.version = version, version
         forgotten = have[2] and forgotten or version - 1
     end
     local copy = pack_copy(update.revision, cursor, unread, state, changed_at, tags)

@@ -14,7 +14,7 @@ import socketio
 from tests.support.processes import ServiceProcess
 from tests.support.waiting import wait_until
 
-EVENTS = ("chat message", "lastRead", "room", "messageDeleted")
+EVENTS = ("chat message", "lastRead", "room", "messageDeleted", "badge", "sync")
 API_KEY = "the-backend-of-the-tests"
 CLIENT_KEY = "the-clients-of-the-tests"
 QUIET_S = 0.3  # an event that has not arrived after this time does not come

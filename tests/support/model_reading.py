@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from readstate.domain.badges import TagBadges
 from readstate.domain.notices import (
+    CountsChanged,
     CursorMoved,
 )
 from readstate.domain.reading import MarkedRead
@@ -77,6 +78,8 @@ class ModelReading:
 
     async def set_unread(self, *, app: str, room: str, user: str, count: int) -> int:
         there, _ = self._world.stay(app, room, user)
+        if there.unread(user) != count:
+            self._world.publish(app, CountsChanged(room))
         there.set_unread(user, count)
         self._world.changed[app, room] = self._world.now_ms()
         return there.unread(user)

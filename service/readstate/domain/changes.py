@@ -1,6 +1,7 @@
 """Changes: what has changed of a user's read state since they last asked."""
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
@@ -21,6 +22,25 @@ class ChangedRooms(Struct, frozen=True):
     removed: list[str]  # rooms in which the user is no more, or that are frozen
 
 
+class MovedRoom(NamedTuple):
+    """What is counted of a room now, and the version at which that changed last."""
+
+    room: str
+    version: int
+    unread: int
+    tags: Sequence[str]
+    there: bool  # False: the user is no longer in it, or it is frozen
+
+
+class MovedRooms(Struct, frozen=True):
+    """All that has changed after a version, the oldest change first."""
+
+    version: int
+    badge: int  # over all rooms
+    lost: bool  # the version is unknown or too old, so `rooms` is not all
+    rooms: list[MovedRoom]
+
+
 class Changes(Protocol):
     """The user's version rises with each visible change: of cursor, unread, tags or membership."""
 
@@ -39,4 +59,9 @@ class Changes(Protocol):
         A snapshot if `since` is "", unknown (a failover has lost it) or too old. `derived`: as for
         badges; `looked_at` is called with how many rooms have changed, in this answer or not.
         Raises Invalid when `since` is no version.
+        """
+
+    async def moved(self, *, app: str, user: str, since: int = 0) -> MovedRooms:
+        """The same, with the counts alone and of all rooms together, for devices that are told of
+        each change. Without `since`, no room: only which version is the present one.
         """

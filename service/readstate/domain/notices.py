@@ -62,6 +62,10 @@ class RoomChanged(_Notice, frozen=True, array_like=True, tag="room"):
     """Members, tags, status or profile changed: ask for the room's present state."""
 
 
+class CountsChanged(_Notice, frozen=True, array_like=True, tag="counts"):
+    """Counts of members changed, and there is no other notice of it."""
+
+
 class Joined(_Notice, frozen=True, array_like=True, tag="joined"):
     """`members` are in the room from here on."""
 
@@ -92,6 +96,12 @@ class MembershipChanged(_Notice, frozen=True, array_like=True, tag="membership")
     is_member: bool
 
 
+class CopyChanged(_Notice, frozen=True, array_like=True, tag="copy"):
+    """Of a user, on the split plan: their copy of `room` has changed, or there is news of it. The
+    room's own notice of that came before.
+    """
+
+
 class TokensRevoked(Struct, frozen=True, array_like=True, tag="revoked"):
     """Tokens of `user`, whose notice it is, were revoked: connections that used them are closed.
     `token_id` "": all that were issued before `before_s`.
@@ -102,8 +112,9 @@ class TokensRevoked(Struct, frozen=True, array_like=True, tag="revoked"):
     before_s: int
 
 
-OfRoom = CursorMoved | MessagePosted | MessageDeleted | RoomChanged | Joined | Left | RoomDeleted | Mark
-Notice = OfRoom | MembershipChanged | TokensRevoked
+OfRoom = CursorMoved | MessagePosted | MessageDeleted | RoomChanged | CountsChanged | Joined | Left | RoomDeleted | Mark
+OfUser = MembershipChanged | CopyChanged | TokensRevoked
+Notice = OfRoom | OfUser
 
 decode_notice = msgspec.msgpack.Decoder(Notice).decode
 encode_notice = msgspec.msgpack.Encoder().encode

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Awaitable
 
-from readstate.domain.changes import MAX_CHANGES, ChangedRooms
+from readstate.domain.changes import MAX_CHANGES, ChangedRooms, MovedRooms
 from readstate.domain.limits import Charge, free
 from readstate.domain.rooms import RoomSummary, Status
 from readstate.errors import Invalid
@@ -11,7 +11,7 @@ from readstate.store import lua
 from readstate.store.bounds import Bounds
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
-from readstate.store.lua import Change, ChangesReply
+from readstate.store.lua import Change, ChangesReply, MovedCopiesReply
 from readstate.store.operations import Operations
 from readstate.store.outbox import Outbox
 from readstate.store.rooms import RedisRooms
@@ -62,6 +62,19 @@ class RedisChanges(Operations):
             more=more,
             rooms=rooms,
             removed=[change.room for change in listed if change.room not in present],
+        )
+
+    async def moved(self, *, app: str, user: str, since: int = 0) -> MovedRooms:
+        def ask() -> Awaitable[MovedCopiesReply]:
+            call = lua.moved_copies(app=app, user=user, settings=self._settings, since=since)
+            return self._executor.call(call, Keys.user(app, user))
+
+        reply, asked = await self._visits.settle(app, user, await ask(), ask, follow=True)
+        return MovedRooms(
+            version=reply.version,
+            badge=reply.unread + sum(room.unread for room in asked),
+            lost=reply.lost,
+            rooms=sorted(reply.moved, key=lambda room: room.version),
         )
 
     async def _present(self, app: str, user: str, rooms: list[str]) -> list[RoomSummary]:

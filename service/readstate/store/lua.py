@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from readstate.domain.changes import MovedRoom
 from readstate.domain.client_rules import Made
 from readstate.domain.events import Batch
 from readstate.domain.identity import Revocations
@@ -106,6 +107,20 @@ class ChangesReply(Struct, frozen=True):
 
 @script
 def changes(*, app: str, user: str, settings: str, since: int, began: int) -> ChangesReply: ...
+
+
+class MovedCopiesReply(Struct, frozen=True):
+    version: int
+    unread: int
+    lost: bool
+    moved: list[MovedRoom]
+    derived: int
+    news: list[str]
+    elsewhere: list[str]
+
+
+@script
+def moved_copies(*, app: str, user: str, settings: str, since: int) -> MovedCopiesReply: ...
 
 
 # Messages

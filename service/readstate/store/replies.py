@@ -78,7 +78,7 @@ class ScriptFailed(Exception):
 
 
 # These write what lags behind the answer; whether they did is of no concern to a caller.
-_QUESTIONS = frozenset({"badge", "badges_by_tags", "changes", "visit"})
+_QUESTIONS = frozenset({"badge", "badges_by_tags", "changes", "moved_copies", "visit"})
 
 
 def classify(reply: ReplyError) -> Meaning:

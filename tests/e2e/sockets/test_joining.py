@@ -16,6 +16,7 @@ import pytest_asyncio
 from readstate.dialects.imkit.sockets.closing import GapClosing
 from readstate.dialects.imkit.sockets.delivery import Delivery
 from readstate.dialects.imkit.sockets.encoding import Encoding
+from readstate.dialects.imkit.sockets.following import Following
 from readstate.dialects.imkit.sockets.hub import Hub
 from readstate.dialects.imkit.sockets.joining import Joining
 from readstate.dialects.imkit.sockets.packets import ServerEvent
@@ -75,7 +76,7 @@ class Listener:
         hub: Any = Hub(self.store.rooms.rooms_of, self.notices)
         self.hub: Hub[Any] = hub
         self.delivery = Delivery(hub, Payloads(), on_revoked=lambda app, revoked: None)
-        gaps = GapClosing(hub)
+        gaps = GapClosing(hub, Following(hub, self.store.changes))
         self.joining = Joining(hub, self.notices, self.delivery, gaps.on_gap)
         hub.on_unsettled = self.joining.on_unsettled
         self.notices.attach(self.delivery.deliver, gaps.on_gap)

@@ -61,6 +61,20 @@ async def _changes(world: World) -> Sizes:
     return {"rooms": sets, "sets": sets, "tags": 1, "derived": derived, "visited": visited}
 
 
+@case("moved_copies")
+async def _moved_copies(world: World) -> Sizes:
+    """All rooms but one have changed, and some must be visited first."""
+    rooms, derived, visited = world.of(3, 300), world.of(1, 10), world.of(2, 20)
+    await world.rooms(rooms)
+    first = await world.store.changes.changes(app=world.app, user="ann", limit=1)
+    await world.news(visited)
+    await world.rooms(derived, derived=True)
+    since = int(first.version.partition("-")[0])
+    await world.count(world.store.changes.moved(app=world.app, user="ann", since=since))
+    sets = rooms + derived + visited
+    return {"rooms": sets, "sets": sets, "tags": 1, "derived": derived, "visited": visited}
+
+
 @case("user_load")
 async def _user_load(world: World) -> Sizes:
     """Of a member, and with tags that are new."""

@@ -11,6 +11,7 @@ from readstate.dialects.base import ProblemError, Services
 from readstate.dialects.imkit.errors import INVALID_CLIENT_KEY, INVALID_TOKEN, RATE_LIMIT_EXCEEDED, explain
 from readstate.dialects.imkit.reply import ok
 from readstate.dialects.imkit.sockets.connection import AUTH_REFUSED, RATE_LIMITED, STATE_LOST, CloseReason, Connection
+from readstate.dialects.imkit.sockets.following import Following
 from readstate.dialects.imkit.sockets.hub import Hub
 from readstate.domain.identity import App, Session
 from readstate.errors import ReadStateError, TooManyRequests
@@ -31,18 +32,22 @@ class TooManySockets(TooManyRequests):
 class SocketAuthenticator:
     """Signs connections in and out."""
 
-    def __init__(self, services: Services, hub: Hub[Connection]) -> None:
+    def __init__(self, services: Services, hub: Hub[Connection], following: Following) -> None:
         self._services = services
         self._hub = hub
+        self._following = following
 
     async def authenticate(self, connection: Connection, token: Any, extra: Any) -> tuple[bytes, CloseReason | None]:
         """Sign a connection in. Returns the answer, and why the connection has to be closed, if so.
 
-        `extra` may hold a client key. A connection may be signed in again, as another user too.
+        `extra` may hold a client key, and `badge`: whether the connection follows the read state. A
+        connection may be signed in again, as another user too.
         """
         try:
             self.check_rate_limit(connection, costs.READ)
             session = await self._session_of(connection, token, extra)
+            if isinstance(extra, dict) and "badge" in extra:
+                connection.follows = extra["badge"] is True
             await self._sign_in(connection, session)
         except ProblemError as refusal:
             return refusal.problem.reply().payload, AUTH_REFUSED
@@ -69,7 +74,7 @@ class SocketAuthenticator:
         """The connection receives no more events."""
         session, connection.session = connection.session, None
         if session is not None:
-            self._hub.remove(session.app, session.user, connection)
+            self._forget(connection, session)
 
     async def _session_of(self, connection: Connection, token: Any, extra: Any) -> Session:
         app = self._named_app(connection, extra)
@@ -104,14 +109,34 @@ class SocketAuthenticator:
         is_new = before is None or (before.app, before.user) != (session.app, session.user)
         if is_new:
             await self._subscribe(connection, session)
+        try:
+            await self._follow(connection, session)
+        except BaseException:
+            if is_new:
+                self._forget(connection, session)
+            raise
         connection.authenticate(session, time.time())
         if is_new and before is not None:
-            self._hub.remove(before.app, before.user, connection)
+            self._forget(connection, before)
 
     async def _subscribe(self, connection: Connection, session: Session) -> None:
         if self._hub.count(session.app, session.user) >= MAX_SOCKETS_PER_USER:
             raise TooManySockets
         await self._hub.add(session.app, session.user, connection)
+        self._forget_if_closing(connection, session)
+
+    async def _follow(self, connection: Connection, session: Session) -> None:
+        if connection.follows:
+            await self._following.add(session.app, session.user, connection)
+            self._forget_if_closing(connection, session)
+        else:
+            self._following.remove(session.app, session.user, connection)
+
+    def _forget_if_closing(self, connection: Connection, session: Session) -> None:
         if connection.is_closing:  # `sign_out` came too early to remove it
-            self._hub.remove(session.app, session.user, connection)
+            self._forget(connection, session)
             raise ProblemError(INVALID_TOKEN)
+
+    def _forget(self, connection: Connection, session: Session) -> None:
+        self._hub.remove(session.app, session.user, connection)
+        self._following.remove(session.app, session.user, connection)

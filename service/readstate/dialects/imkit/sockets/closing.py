@@ -2,14 +2,18 @@
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Coroutine
+from typing import Any
 
 from readstate import metrics
 from readstate.dialects.imkit.sockets.connection import STATE_LOST, TOKEN_ENDED, Connection
 from readstate.dialects.imkit.sockets.connections import Connections
+from readstate.dialects.imkit.sockets.following import Following
 from readstate.dialects.imkit.sockets.hub import Hub
+from readstate.domain.identity import Session
 from readstate.domain.notices import Source, TokensRevoked
 from readstate.domain.tokens import Tokens
+from readstate.errors import ReadStateError
 from readstate.tasks import cancel_and_wait
 
 logger = logging.getLogger(__name__)
@@ -57,11 +61,12 @@ class GapClosing:
     """After a gap in the notices, closes the connections of the users whom it concerns.
 
     Until then they are sent nothing more. What was missed is not sent later: clients fetch the
-    present state when they reconnect.
+    present state when they reconnect. Those that follow the read state stay, and are told `sync`.
     """
 
-    def __init__(self, hub: Hub[Connection]) -> None:
+    def __init__(self, hub: Hub[Connection], following: Following) -> None:
         self._hub = hub
+        self._following = following
         self._closings: set[asyncio.Task[None]] = set()
 
     def on_gap(self, sources: Collection[Source]) -> None:
@@ -69,10 +74,10 @@ class GapClosing:
         metrics.NOTICE_GAPS.inc()
         concerned = self._hub.remove_concerned(sources)
         if concerned:
-            logger.warning("after a gap in the notices %d sockets are closed within %g s", len(concerned), GAP_SPREAD_S)
-            closing = asyncio.create_task(_close_evenly(concerned))
-            self._closings.add(closing)
-            closing.add_done_callback(self._closings.discard)
+            logger.warning(
+                "after a gap in the notices %d sockets are closed or told within %g s", len(concerned), GAP_SPREAD_S
+            )
+            self._start(self._mend_evenly(concerned))
 
     async def stop(self) -> None:
         """Leave the connections open that are not closed yet."""
@@ -80,11 +85,34 @@ class GapClosing:
             closing.cancel()
         await asyncio.gather(*self._closings, return_exceptions=True)
 
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        closing = asyncio.create_task(work)
+        self._closings.add(closing)
+        closing.add_done_callback(self._closings.discard)
 
-async def _close_evenly(connections: list[Connection]) -> None:
-    """Close one after the other, so that the clients do not all fetch the state at once."""
-    loop = asyncio.get_running_loop()
-    began_s = loop.time()
-    for place, connection in enumerate(connections):
-        await asyncio.sleep(max(0.0, began_s + GAP_SPREAD_S * place / len(connections) - loop.time()))
-        connection.close(STATE_LOST)
+    async def _mend_evenly(self, connections: list[Connection]) -> None:
+        """One after the other, so that the clients do not all fetch the state at once."""
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        for place, connection in enumerate(connections):
+            await asyncio.sleep(max(0.0, began_s + GAP_SPREAD_S * place / len(connections) - loop.time()))
+            if connection.follows and connection.session is not None:
+                self._start(self._call_back(connection, connection.session))
+            else:
+                connection.close(STATE_LOST)
+
+    async def _call_back(self, connection: Connection, session: Session) -> None:
+        """Let it hear again, and then tell it that it has missed something."""
+        app, user = session.app, session.user
+        if connection in self._hub.connections_of(app, user):
+            return  # it has signed in again, and fetches the state
+        try:
+            await self._hub.add(app, user, connection)
+        except ReadStateError:
+            connection.close(STATE_LOST)
+            return
+        now = connection.session
+        if now is None or (now.app, now.user) != (app, user):
+            self._hub.remove(app, user, connection)
+        else:
+            self._following.call_back(app, user, connection)

@@ -83,6 +83,7 @@ class Connection:
     address: str  # of the client
     encoding: Encoding = Encoding.RAW
     is_connected: bool = False  # to the namespace
+    follows: bool = False  # the read state of its user: `badge` and `sync` are for it
     session: Session | None = None
     authenticated_at_s: float = 0.0
     held_events: list[bytes] = field(default_factory=list)  # packets that came before auth2, unchanged

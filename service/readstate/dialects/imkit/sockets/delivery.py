@@ -89,7 +89,7 @@ class Delivery:
             self._on_revoked(source.app, notice)
         elif isinstance(notice, notices.MembershipChanged):
             self._hub.on_membership(source.app, source.name, notice.room, is_member=notice.is_member)
-        else:
+        elif not isinstance(notice, notices.CopyChanged):
             self._deliver(source.app, notice)
 
     def expect(self, mark: str, arrival: Arrival | None) -> None:

@@ -18,6 +18,7 @@ from readstate.dialects.imkit.sockets.closing import GapClosing, TokenWatch
 from readstate.dialects.imkit.sockets.connection import STOPPING, Connection, Transport
 from readstate.dialects.imkit.sockets.connections import Connections
 from readstate.dialects.imkit.sockets.delivery import Delivery
+from readstate.dialects.imkit.sockets.following import Following
 from readstate.dialects.imkit.sockets.http_calls import HTTP_CALLS
 from readstate.dialects.imkit.sockets.hub import Hub
 from readstate.dialects.imkit.sockets.joining import Joining
@@ -25,7 +26,7 @@ from readstate.dialects.imkit.sockets.payloads import StorePayloads
 from readstate.dialects.imkit.sockets.polling import Message, PollingTransport, Receive
 from readstate.dialects.imkit.sockets.verifier import Refusal, Verifier, client_key, preflight_headers, query_of
 from readstate.dialects.imkit.sockets.websocket import WebSocketTransport
-from readstate.domain.notices import Notices
+from readstate.domain.notices import Notice, Notices, Source
 from readstate.settings import Settings
 
 STOP_WITHIN_S = 10.0
@@ -43,7 +44,8 @@ class SocketServer:
             services.rate_limits, addresses, polling=settings.workers == 1, origins=settings.cors_origins
         )
         hub: Hub[Connection] = Hub(services.rooms.rooms_of, notices)
-        authenticator = SocketAuthenticator(services, hub)
+        self._following = Following(hub, services.changes)
+        authenticator = SocketAuthenticator(services, hub, self._following)
         self.connections = Connections(
             ClientEvents(services, authenticator, HTTP_CALLS),
             addresses,
@@ -51,13 +53,13 @@ class SocketServer:
             ping_timeout_s=settings.socket_ping_timeout_s,
         )
         self._token_watch = TokenWatch(services.tokens, hub, self.connections)
-        self._gap_closing = GapClosing(hub)
+        self._gap_closing = GapClosing(hub, self._following)
         payloads = StorePayloads(services, services.people)
         self._delivery = Delivery(hub, payloads, on_revoked=self._token_watch.on_revoked)
         self._is_stopping = False
         self._joining = Joining(hub, notices, self._delivery, self._gap_closing.on_gap)
         hub.on_unsettled = self._joining.on_unsettled
-        notices.attach(self._delivery.deliver, self._gap_closing.on_gap)
+        notices.attach(self._on_notice, self._gap_closing.on_gap)
 
     async def start(self) -> None:
         """Begin to check tokens."""
@@ -88,6 +90,7 @@ class SocketServer:
         await self._joining.stop()
         await self._delivery.stop()
         await self._gap_closing.stop()
+        await self._following.stop()
         self.connections.stop()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -127,6 +130,10 @@ class SocketServer:
             await websocket.serve(self.connections, writer, receive, connection)
         elif await websocket.upgrade(writer, receive, connection):
             await websocket.serve(self.connections, writer, receive, connection)
+
+    def _on_notice(self, source: Source, notice: Notice) -> None:
+        self._following.hear(source, notice)
+        self._delivery.deliver(source, notice)
 
     def _open(self, scope: Message, query: Mapping[str, str], transport: Transport, upgrades: list[str]) -> Connection:
         return self.connections.open(
