@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import secrets
+import shutil
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -19,6 +20,8 @@ from tests.support.servers import short_directory
 from tests.support.waiting import wait_until
 
 pytestmark = needs_node
+
+REPOSITORY = Path(__file__).parents[2]
 
 VUE = {"transports": ["websocket", "webtransport"], "forceBase64": True}  # options of the newest web client
 SDK = {"transports": ["websocket"]}
@@ -290,3 +293,31 @@ async def test_a_service_that_stops_lets_its_clients_come_back(client_js: Path, 
             assert faults(process) == []
             with ServiceProcess(directory / "data", workers=1, port=url.rpartition(":")[2], **keys):
                 await phone.states("connect", 2)
+
+
+async def test_the_client_of_the_documentation_follows_the_read_state(backend: Backend, client_js: Path) -> None:
+    """docs/read-state-client.js, through a cut."""
+    shutil.copy(REPOSITORY / "docs" / "read-state-client.js", client_js.parent)
+    shutil.copy(Path(__file__).parent / "follower.js", client_js.parent)
+    ann, bob = f"ann-{secrets.token_hex(4)}", f"bob-{secrets.token_hex(4)}"
+    token = await backend.token(ann)
+    rooms = [await backend.room(f"room-{secrets.token_hex(4)}", ann, bob) for _ in range(3)]
+    script = client_js.parent / "follower.js"
+    async with node(script, backend.url, SDK, token=token, comes_back=True) as phone:
+
+        async def knows_all() -> bool:
+            truth = (await backend.call("GET", "/me/readState", token=token))["result"]
+            known = {room["_id"]: [room["unread"], room["roomTags"]] for room in truth["rooms"]}
+            return phone.lines[-1] == {"badge": truth["badge"], "version": truth["version"], "rooms": known}
+
+        await wait_until(knows_all, "the first answer")
+        message = await backend.post(rooms[0], bob)
+        await backend.call("PUT", f"/rooms/{rooms[1]}", {"roomTags": ["work"]})
+        await wait_until(knows_all, "what was posted and tagged")
+        assert phone.lines[-1]["badge"] == 1
+        phone.send()
+        await backend.read(token, rooms[0], message)
+        await backend.remove(rooms[2], ann)
+        await phone.states("connect", 2)
+        await wait_until(knows_all, "what has happened meanwhile")
+        assert phone.lines[-1]["rooms"] == {rooms[0]: [0, []], rooms[1]: [0, ["work"]]}

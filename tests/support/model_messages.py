@@ -5,6 +5,7 @@ from collections.abc import Callable
 from readstate.domain.client_rules import Made
 from readstate.domain.messages import Change, Deleted, MessageRef, Posted
 from readstate.domain.notices import (
+    CountsChanged,
     CursorMoved,
     MessageDeleted,
     MessagePosted,
@@ -69,8 +70,7 @@ class ModelMessages:
         if move_cursor and sender in there.members:
             there.members[sender].read_up_to(new, now_ms, late=0 < sent_ms < now_ms - LATE_MS)
             notices.append(CursorMoved(room, sender, new.id, new.seq))
-        if notify:
-            self._world.publish(app, *notices)
+        self._world.publish(app, *(notices if notify else [CountsChanged(room)]))
         return Posted(new.id, new.seq, new.ordinal, new.at_ms, created=True, sender=sender or None)
 
     async def edit_message(self, *, app: str, room: str, message: str, body: str) -> Posted:
