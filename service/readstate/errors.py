@@ -128,6 +128,10 @@ class UnknownOutcome(Fault):
     retry_after_s = 1
 
 
+class ConnectionLost(UnknownOutcome):
+    """The connection was lost before the reply came."""
+
+
 class NotConfirmed(UnknownOutcome):
     """The call was carried out, and is not known to be as durable as was asked for. Repeat it."""
 

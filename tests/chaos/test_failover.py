@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from redis.crc import key_slot
 
-from readstate.errors import Fault
+from readstate.errors import Fault, UnknownOutcome
 from readstate.store.connect import connect
 from readstate.store.executor import Executor
 from readstate.store.functions import load_functions
@@ -19,7 +19,7 @@ from readstate.store.plan_split import SplitPlan
 from readstate.store.redis_store import redis_store
 from tests.support.calls import post_alone
 from tests.support.failover import FIRST_SHARE, cluster_with_replica, take_over, wait_for_replica
-from tests.support.rooms import a_room, posted
+from tests.support.rooms import a_room, posted, unread_of
 from tests.support.servers import Cluster, Server
 from tests.support.waiting import wait_until
 
@@ -62,6 +62,41 @@ async def test_calls_follow_the_slots_of_a_primary_that_died(pair: tuple[Cluster
         return False
 
     await wait_until(is_read, "the new primary to be found")
+
+
+async def test_calls_that_a_dead_primary_has_not_answered_go_to_the_new_one(
+    pair: tuple[Cluster, Server], executor: Executor
+) -> None:
+    """As soon as there is one: those that were sent, and those that were not yet."""
+    store = redis_store(executor)
+    room = next(name for name in map(str, range(1000)) if key_slot(Keys.room(APP, name).encode()) < FIRST_SHARE)
+    await a_room(store, APP, room)
+    await store.outbox.idle()
+    wait_for_replica(pair[0].nodes[0])
+    os.kill(pair[0].nodes[0].pid, signal.SIGSTOP)
+    sent = asyncio.create_task(posted(store, APP, room, "m1"))
+    await asyncio.sleep(0.1)
+    waiting = asyncio.create_task(posted(store, APP, room, "m2"))
+    await asyncio.sleep(0)
+    take_over(pair[0].nodes[0], pair[1])
+    await asyncio.gather(sent, waiting)
+    assert await unread_of(store, APP, "bob", room) == 2
+
+
+async def test_a_lost_call_that_comes_to_no_other_primary_may_have_been_done(
+    pair: tuple[Cluster, Server], executor: Executor
+) -> None:
+    """What follows says only that nothing was done the last time."""
+    store = redis_store(executor)
+    room = next(name for name in map(str, range(1000)) if key_slot(Keys.room(APP, name).encode()) < FIRST_SHARE)
+    await a_room(store, APP, room)
+    await store.outbox.idle()
+    os.kill(pair[0].nodes[0].pid, signal.SIGSTOP)
+    sent = asyncio.create_task(posted(store, APP, room, "m1"))
+    await asyncio.sleep(0.1)
+    pair[0].nodes[0].kill()
+    with pytest.raises(UnknownOutcome):
+        await sent
 
 
 async def test_a_worker_without_calls_finds_the_new_primary_too(

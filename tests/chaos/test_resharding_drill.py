@@ -18,6 +18,7 @@ from tests.support.traffic import Traffic
 
 SLOT = 0  # a tool takes the first slots of a node
 ROOMS = 8
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(params=[None, "redis-server"])

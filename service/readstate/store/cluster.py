@@ -9,6 +9,9 @@ node that has it (the *source*) answers as follows, and nothing runs:
   same room or user either, and can therefore get none.
 - an error of the guard in a script (guards.py), or TRYAGAIN: the keys are at both nodes, or are
   about to be. Then the call is repeated a little later, up to one deadline.
+
+A node may die with calls that it has not answered. Repeatable ones go to the node that has their
+slot next, as soon as there is one.
 """
 
 import asyncio
@@ -19,7 +22,7 @@ from hiredis import ReplyError
 from msgspec import Struct
 
 from readstate.domain.durability import Durability
-from readstate.errors import Fault, ReadStateError, Unavailable, UnknownOutcome
+from readstate.errors import ConnectionLost, Fault, ReadStateError, Unavailable, UnknownOutcome
 from readstate.store.bringing_over import BringingOver
 from readstate.store.confirming import note_written
 from readstate.store.connections import NodeConnection
@@ -47,7 +50,7 @@ class _Request(Struct, frozen=True):
 
     key: str
     parts: tuple[Part, ...]
-    repeatable: bool = True
+    repeatable: bool = True  # and is repeated here: a connection would wait for its own server to come back
     script: Script | None = None
 
     @property
@@ -156,7 +159,7 @@ class Cluster:
         if node is None:
             return None
         address, connection = node
-        return _Sent(request, address, connection, connection.call(*request.parts, repeatable=request.repeatable))
+        return _Sent(request, address, connection, connection.call(*request.parts, repeatable=False))
 
     async def _reply_to(self, request: _Request) -> Any:
         """Run a request. Raises what `Executor.call` does."""
@@ -175,29 +178,37 @@ class Cluster:
             raise unanswered(request.script, error) from None
 
     async def _follow(self, request: _Request, outcome: Outcome, until: float) -> Any:
-        """Send a request again as long as its outcome proves that nothing was done.
+        """Send a request again as long as its outcome proves that nothing was done, or that the
+        node is gone which perhaps did it.
 
         Follows the cluster while it changes.
         """
-        loop = asyncio.get_running_loop()
-        address, asking, before = self._map.owner(request.slot), False, None
-        while isinstance(outcome, _UNFINISHED):
-            meaning = _meaning(request, outcome)
-            if meaning is Meaning.FAILED or (loop.time() >= until and meaning not in _WITHOUT_DEADLINE):
-                if isinstance(outcome, Fault):
-                    raise outcome
-                return reply_or_raise(outcome)
-            if meaning is Meaning.PASSING:
-                address, asking = await self._map.owner_soon(request.slot), False
-            elif meaning is Meaning.MOVED and before is Meaning.MOVED:
-                # Two nodes name each other until both have heard who has the slot now.
-                await asyncio.sleep(RETRY_S)
-            before = meaning
-            try:
-                address, asking = await self._way_on(request, meaning, outcome, address, asking)
-                outcome = await self._try(request, address, asking=asking)
-            except Unavailable as error:
-                outcome = error
+        lost: ConnectionLost | None = None
+        try:
+            address, asking, before = self._map.owner(request.slot), False, None
+            while isinstance(outcome, _UNFINISHED):
+                if isinstance(outcome, ConnectionLost):
+                    lost = outcome
+                meaning = _meaning(request, outcome)
+                if meaning is Meaning.FAILED or (_now() >= until and meaning not in _WITHOUT_DEADLINE):
+                    if isinstance(outcome, Fault):
+                        raise outcome
+                    return reply_or_raise(outcome)
+                if meaning is Meaning.PASSING:
+                    address, asking = await self._map.owner_soon(request.slot), False
+                elif meaning is Meaning.MOVED and before is Meaning.MOVED:
+                    # Two nodes name each other until both have heard who has the slot now.
+                    await asyncio.sleep(RETRY_S)
+                before = meaning
+                try:
+                    address, asking = await self._way_on(request, meaning, outcome, address, asking)
+                    outcome = await self._try(request, address, asking=asking)
+                except Unavailable as error:
+                    outcome = error
+        except Unavailable:
+            if lost is not None:  # that nothing was done is true of the last time only
+                raise lost from None
+            raise
         return outcome
 
     async def _way_on(
@@ -225,7 +236,7 @@ class Cluster:
         if asking:
             # Nothing comes between the two on this connection.
             connection.call("ASKING", repeatable=False).add_done_callback(_ignore)
-        reply = connection.call(*request.parts, repeatable=request.repeatable)
+        reply = connection.call(*request.parts, repeatable=False)
         return await _Sent(request, address, connection, reply).outcome()
 
     async def _target(self, request: _Request, source: str, asked: ReplyError) -> str:
@@ -246,7 +257,7 @@ def _meaning(request: _Request, outcome: ReplyError | Fault) -> Meaning | None:
     """What can be done about an outcome; FAILED: nothing. None: nothing was sent yet."""
     if outcome is _NOT_SENT:
         return None
-    if isinstance(outcome, Unavailable):
+    if isinstance(outcome, Unavailable) or (isinstance(outcome, ConnectionLost) and request.repeatable):
         return Meaning.PASSING  # another node may have taken the slot over
     if isinstance(outcome, Fault):
         return Meaning.FAILED
@@ -256,8 +267,12 @@ def _meaning(request: _Request, outcome: ReplyError | Fault) -> Meaning | None:
     return meaning if meaning in _LEADS_ON else Meaning.FAILED
 
 
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
 def _deadline() -> float:
-    return asyncio.get_running_loop().time() + DEADLINE_S
+    return _now() + DEADLINE_S
 
 
 def _ignore(future: "asyncio.Future[Any]") -> None:

@@ -29,7 +29,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
 from readstate import metrics
-from readstate.errors import Unavailable, UnknownOutcome
+from readstate.errors import ConnectionLost, Unavailable, UnknownOutcome
 from readstate.store.replies import is_busy, is_of_replica, refusing_word
 from readstate.tasks import Backoff, cancel_and_wait
 
@@ -43,6 +43,7 @@ _SWEEP_S = 0.1
 _MIN_BACKOFF_S = 0.01
 _MAX_BACKOFF_S = 1.0
 _LEAVE_EVERY_S = 1.0
+_LOST_UNSENT = "the store connection was lost"
 _LOST = "the store connection was lost; the call may or may not have been carried out"
 
 Reply = Any
@@ -65,7 +66,7 @@ class _Call:
         if self.future.done():
             return
         if self.was_lost:
-            self.future.set_exception(UnknownOutcome(_LOST))
+            self.future.set_exception(ConnectionLost(_LOST))
         else:
             self.future.set_exception(Unavailable(why))
 
@@ -123,6 +124,10 @@ class PipelinedConnection:
     `silent_deadlines` deadlines is given up. `logs`: log when the connection is lost, and when
     there is one again.
     """
+
+    # Whether calls that are not repeatable end at once when the connection is lost, also if they
+    # were not sent: who made them sends them elsewhere.
+    hands_back = False
 
     def __init__(
         self,
@@ -303,7 +308,7 @@ class PipelinedConnection:
             metrics.STORE_REFUSALS.labels(word).inc()
 
     def _repeat_or_fail(self) -> None:
-        """Decide about everything that was sent and not answered."""
+        """Decide about everything that was not answered."""
         lost, self._sent = self._sent, deque()
         repeat = []
         for call in lost:
@@ -313,8 +318,14 @@ class PipelinedConnection:
                 call.was_lost = True
                 repeat.append(call)
             else:
-                call.future.set_exception(UnknownOutcome(_LOST))
-        self._waiting[:0] = repeat
+                call.future.set_exception(ConnectionLost(_LOST))
+        waiting = self._waiting
+        if self.hands_back:
+            for call in waiting:
+                if not call.repeatable:
+                    call.expire(_LOST_UNSENT)
+            waiting = [call for call in waiting if call.repeatable]
+        self._waiting = [*repeat, *waiting]
 
     def _sweep(self) -> None:
         """End calls whose deadline has passed.

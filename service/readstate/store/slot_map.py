@@ -59,6 +59,7 @@ class SlotMap:
         connection = self._connections.get(address)
         if connection is None:
             fresh = NodeConnection(at_node(self._url, address), has_peers=True)
+            fresh.hands_back = True
             await fresh.open()
             connection = self._connections.setdefault(address, fresh)
             if self._closed or connection is not fresh:
