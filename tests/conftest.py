@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, Phase, settings
 from readstate.store.connect import connect
 from readstate.store.redis_store import RedisStore, redis_store
 from tests.support.drills import TABLE, Drill, as_text
+from tests.support.examples import make_many
 from tests.support.servers import Cluster, Server, short_directory
 
 
@@ -43,6 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
         phases=phases,
     )
     settings.load_profile("readstate")
+    make_many(config.getoption("--full"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

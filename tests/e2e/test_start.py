@@ -19,7 +19,15 @@ from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as connect_websocket
 
 from readstate.process.embedded import socket_path
-from tests.support.processes import ServiceProcess, children_of, command_of, is_running, run_command, workers_of
+from tests.support.processes import (
+    ServiceProcess,
+    children_of,
+    command_of,
+    is_running,
+    own_service,
+    run_command,
+    workers_of,
+)
 from tests.support.servers import Cluster, Server, free_port, server_binary, short_directory
 from tests.support.waiting import wait_until_now
 
@@ -28,6 +36,13 @@ from tests.support.waiting import wait_until_now
 def data_dir() -> Iterator[Path]:
     with short_directory() as directory:
         yield directory / "data"
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[ServiceProcess]:
+    """One that tests leave as it is."""
+    with own_service() as service:
+        yield service
 
 
 def post(service: ServiceProcess, path: str, body: object, **headers: str) -> dict[str, object]:
@@ -83,17 +98,13 @@ def close_code(websocket: ClientConnection) -> int:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_it_announces_an_address_and_keys_that_work(data_dir: Path, workers: int) -> None:
-    """All workers know the same keys."""
+    """All workers know the same keys. It is ready when it announces them."""
     with ServiceProcess(data_dir, workers=workers) as service:
+        assert service.get("/readyz")[0] == 200
         assert len(workers_of(service)) == workers
         token = token_of(service, "ada")
         assert {whoami(service, token) for _ in range(20)} == {"ada"}
         assert service.get("/healthz")[0] == 200
-
-
-def test_it_announces_itself_only_when_it_is_ready(data_dir: Path) -> None:
-    with ServiceProcess(data_dir) as service:
-        assert service.get("/readyz")[0] == 200
 
 
 def test_everything_is_there_again_after_a_restart(data_dir: Path) -> None:
@@ -150,8 +161,20 @@ def test_with_nohup_it_outlives_the_terminal(data_dir: Path) -> None:
     assert service.stop() == 0
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("moment_s", [0.0, 0.2, 0.4, 0.7, 1.0, 1.4, 2.0])
+MOMENTS_S = [0.0, 0.2, 0.4, 0.7, 1.0, 1.4, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("how", "moment_s"),
+    [
+        *((signal.SIGINT, moment_s) for moment_s in MOMENTS_S),
+        *(
+            pytest.param(how, moment_s, marks=[] if moment_s in (0.2, 0.7, 1.4) else pytest.mark.full)
+            for how in (signal.SIGTERM, signal.SIGHUP)
+            for moment_s in MOMENTS_S
+        ),
+    ],
+)
 def test_at_any_moment_of_the_start_it_ends_at_once_and_in_silence(
     data_dir: Path, how: signal.Signals, moment_s: float
 ) -> None:
@@ -277,14 +300,13 @@ def test_a_long_polling_request_does_not_hold_up_the_stop(data_dir: Path, said: 
     assert not [line for line in service.logged if '"level": "error"' in line]
 
 
-def test_a_frame_over_the_limit_closes_its_socket_only(data_dir: Path) -> None:
-    with ServiceProcess(data_dir) as service:
-        url = service.url.replace("http://", "ws://") + "/socket.io/?EIO=4&transport=websocket"
-        with connect_websocket(url, open_timeout=10, compression=None) as websocket:
-            websocket.recv(10)
-            websocket.send("4" + "x" * 65_536)
-            assert close_code(websocket) == 1009
-        assert service.get("/readyz")[0] == 200
+def test_a_frame_over_the_limit_closes_its_socket_only(running: ServiceProcess) -> None:
+    url = running.url.replace("http://", "ws://") + "/socket.io/?EIO=4&transport=websocket"
+    with connect_websocket(url, open_timeout=10, compression=None) as websocket:
+        websocket.recv(10)
+        websocket.send("4" + "x" * 65_536)
+        assert close_code(websocket) == 1009
+    assert running.get("/readyz")[0] == 200
 
 
 @pytest.mark.parametrize(
@@ -298,20 +320,19 @@ def test_a_frame_over_the_limit_closes_its_socket_only(data_dir: Path) -> None:
     ],
     ids=["path", "headers", "header", "trailers", "trailer"],
 )
-def test_a_request_without_an_end_is_cut_off(data_dir: Path, beginning: bytes, more: bytes) -> None:
+def test_a_request_without_an_end_is_cut_off(running: ServiceProcess, beginning: bytes, more: bytes) -> None:
     """Its sender need not be authenticated. Without a limit, a worker would keep all of it.
 
     Bytes after the answer are dropped.
     """
-    with ServiceProcess(data_dir) as service:
-        host, port = service.url.removeprefix("http://").split(":")
-        with socket.create_connection((host, int(port)), timeout=10) as connection, pytest.raises(OSError):
-            connection.sendall(beginning + more * 400)
-        assert service.get("/readyz")[0] == 200
+    host, port = running.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection, pytest.raises(OSError):
+        connection.sendall(beginning + more * 400)
+    assert running.get("/readyz")[0] == 200
 
 
-def test_answers_do_not_say_what_they_were_made_with(data_dir: Path) -> None:
-    with ServiceProcess(data_dir) as service, urllib.request.urlopen(service.url + "/healthz", timeout=10) as response:
+def test_answers_do_not_say_what_they_were_made_with(running: ServiceProcess) -> None:
+    with urllib.request.urlopen(running.url + "/healthz", timeout=10) as response:
         assert {name.lower() for name in response.headers} & {"server", "date"} == set()
 
 
@@ -393,11 +414,10 @@ def refusal(**settings: object) -> str:
     return line.removeprefix("readstate: ")
 
 
-def test_a_second_supervisor_is_refused_and_the_first_one_stays(data_dir: Path) -> None:
-    with ServiceProcess(data_dir) as service:
-        sentence = refusal(data_dir=data_dir, port=0)
-        assert sentence.startswith(f"another readstate (process {service.pid}) uses {data_dir}; stop it first")
-        assert service.get("/readyz")[0] == 200
+def test_a_second_supervisor_is_refused_and_the_first_one_stays(running: ServiceProcess) -> None:
+    sentence = refusal(data_dir=running.data_dir, port=0)
+    assert sentence.startswith(f"another readstate (process {running.pid}) uses {running.data_dir}; stop it first")
+    assert running.get("/readyz")[0] == 200
 
 
 def test_a_port_in_use_is_named(data_dir: Path) -> None:
@@ -411,10 +431,9 @@ def test_a_port_in_use_is_named(data_dir: Path) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
-def test_another_readstate_on_the_port_is_called_so(data_dir: Path, host: str) -> None:
-    with ServiceProcess(data_dir) as service:
-        port = int(service.url.rpartition(":")[2])
-        sentence = refusal(data_dir=data_dir.with_name("other"), port=port, host=host)
+def test_another_readstate_on_the_port_is_called_so(running: ServiceProcess, data_dir: Path, host: str) -> None:
+    port = int(running.url.rpartition(":")[2])
+    sentence = refusal(data_dir=data_dir, port=port, host=host)
     assert (
         sentence == f"another readstate listens on {host} port {port}; stop it first, or set READSTATE_PORT to another"
     )

@@ -71,7 +71,7 @@ def test_every_change_is_announced_and_nothing_else(
         executor = runner.run(connect(where.url, lua=lua_dir))
         bench = Bench(runner.run, executor, no_restart, 20)
         try:
-            programs = request.config.getoption("--programs") or (500 if full else 30)
+            programs = request.config.getoption("--programs") or (500 if full else 20)
             run_state_machine_as_test(
                 lambda: NoticesMachine(bench, where.url),  # type: ignore[arg-type]
                 settings=settings(max_examples=programs, stateful_step_count=30),

@@ -123,7 +123,7 @@ class ReceiptsMachine(ReadStateMachine):
 @pytest.fixture
 def counts(request: pytest.FixtureRequest, full: bool) -> settings:
     """The number of programs, and of their steps."""
-    programs = request.config.getoption("--programs") or (1000 if full else 20)
+    programs = request.config.getoption("--programs") or (1000 if full else 14)
     return settings(max_examples=programs, stateful_step_count=40 if full else 25)
 
 

@@ -8,7 +8,6 @@ import httpx
 import msgspec
 import pytest
 import schemathesis
-from hypothesis import settings
 from schemathesis.specs.openapi.checks import (
     ignored_auth,
     negative_data_rejection,
@@ -19,11 +18,11 @@ from schemathesis.specs.openapi.checks import (
 from readstate.app import create_app
 from readstate.dialects.imkit.api import HANDLERS
 from readstate.settings import Settings
+from tests.support.examples import examples
 from tests.support.imkit import API_KEY, CLIENT_KEY
 from tests.support.served import served
 from tests.support.servers import Server
 
-EXAMPLES = 20  # of each operation
 # Of IMKit's: 404, not 405.
 WITH_CALLS_THAT_ARE_NOT_OFFERED = {
     "/me",
@@ -50,7 +49,7 @@ schema = schemathesis.openapi.from_dict(create_app(_SETTINGS).openapi())
 
 
 @schema.exclude(path_regex=OTHER_DIALECTS).parametrize()
-@settings(max_examples=EXAMPLES, derandomize=True)
+@examples(8, 40, derandomize=True)  # of each operation
 def test_answers_are_as_documented(case: schemathesis.Case[Any], url: str) -> None:
     """Any call is answered with a documented status and form, and never with 5xx.
 

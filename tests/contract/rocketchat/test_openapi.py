@@ -9,17 +9,15 @@ import httpx
 import msgspec
 import pytest
 import schemathesis
-from hypothesis import settings as examples
 from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
 
 from readstate.app import create_app
 from readstate.dialects.rocketchat.api import HANDLERS, PATH
 from readstate.settings import Settings
+from tests.support.examples import examples
 from tests.support.imkit import API_KEY, CLIENT_KEY, result
 from tests.support.served import served
 from tests.support.servers import Server
-
-EXAMPLES = 60  # of each operation
 
 # The document does not depend on where the service runs, so the calls can be collected before it
 # does.
@@ -48,7 +46,7 @@ def headers(url: str) -> dict[str, str]:
 
 
 @rocketchat.parametrize()
-@examples(max_examples=EXAMPLES, derandomize=True)
+@examples(20, 60, derandomize=True)  # of each operation
 def test_answers_are_as_documented(case: schemathesis.Case[Any], url: str, headers: dict[str, str]) -> None:
     """Any call is answered with a documented status and form, and never with 5xx.
 

@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 import pytest
 import schemathesis
-from hypothesis import settings
 from schemathesis.specs.openapi.checks import (
     ignored_auth,
     negative_data_rejection,
@@ -19,12 +18,12 @@ from schemathesis.specs.openapi.checks import (
 from readstate.app import create_app
 from readstate.dialects.tencent.api import HANDLERS
 from readstate.settings import Settings
+from tests.support.examples import examples
 from tests.support.imkit import API_KEY, CLIENT_KEY
 from tests.support.served import served
 from tests.support.servers import Server
 from tests.support.tencent import ADMIN, SDKAPPID, usersig, with_tencent
 
-EXAMPLES = 60  # of each operation
 # The verdict is in the body: whatever is wrong, the status is 200.
 BY_STATUS = [ignored_auth, negative_data_rejection, positive_data_acceptance, unsupported_method]
 
@@ -42,7 +41,7 @@ def url(server: Server) -> Iterator[str]:
 
 
 @schema.parametrize()
-@settings(max_examples=EXAMPLES, derandomize=True)
+@examples(20, 60, derandomize=True)  # of each operation
 def test_answers_are_as_documented(case: schemathesis.Case[Any], url: str) -> None:
     """Any call is answered with status 200 and a documented success or failure."""
     proper = {"sdkappid": str(SDKAPPID), "identifier": ADMIN, "usersig": usersig()}

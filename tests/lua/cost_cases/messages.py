@@ -83,10 +83,14 @@ async def _recall_message(world: World) -> Sizes:
 
 @case("delete_messages")
 async def _delete_messages(world: World) -> Sizes:
-    """Before a message, before a time, and the rest; some were deleted before."""
+    """Before a message, before a time, and the rest; some were deleted before. The last messages
+    are unread for everybody.
+    """
     members, tags, messages = world.of(5, 250), world.of(1, 4), world.of(10, 1500)
-    names = await world.room(members, tags=tags)
+    names = await world.room(1, tags=tags)
     for number in range(messages):
+        if number == messages - 5:
+            names = await world.come(members)
         await world.store.messages.post(
             app=world.app,
             room="r",

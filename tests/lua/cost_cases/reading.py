@@ -1,5 +1,6 @@
 """Costs of scripts about reading and receipts."""
 
+import asyncio
 from typing import Any
 
 from readstate.domain.receipts import Filter
@@ -47,10 +48,11 @@ async def _mark_read_until(world: World) -> Sizes:
 
 @case("mark_unread")
 async def _mark_unread(world: World) -> Sizes:
-    names = await world.room(world.of(2, 100), tags=(tags := world.of(1, 4)))
+    names = await world.room(1, tags=(tags := world.of(1, 4)))
     messages = await world.messages(world.of(3, 300))
     for message in messages[1:]:
         await world.store.messages.delete_message(app=world.app, room="r", message=message)
+    await world.come(world.of(2, 100))
     await world.count(world.store.reading.mark_unread(app=world.app, room="r", user=names[0], message=""))
     return {"tags": tags}
 
@@ -89,7 +91,7 @@ async def _reconcile_copy(world: World) -> Sizes:
 
 @case("acknowledge")
 async def _acknowledge(world: World) -> Sizes:
-    members, messages = world.of(5, 200), world.of(5, 100)
+    members, messages = world.of(5, 120), world.of(5, 100)
     names = await world.room(members)
     sent = await world.messages(messages)
     for name in names[:-1]:
@@ -115,8 +117,9 @@ async def _receipts(world: World) -> Sizes:
     later = await world.store.receipts.page(**ask, which=Filter.READ, limit=members + 1, page="")
     for number in range(moves):
         newer = (await posted(world.store, world.app, message=f"n{number:04}")).message
-        for name in names[1:]:
-            await world.store.reading.mark_read(app=world.app, room="r", user=name, message=newer)
+        await asyncio.gather(
+            *(world.store.reading.mark_read(app=world.app, room="r", user=name, message=newer) for name in names[1:])
+        )
     await world.store.rooms.remove_members(app=world.app, room="r", members=names[members // 2 :])
     for which in Filter:
         page = ""

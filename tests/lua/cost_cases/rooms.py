@@ -142,9 +142,10 @@ async def _members(world: World) -> Sizes:
     """
     members = world.of(10, 250)
     names = await world.room(members)
-    messages = await world.messages(members)
+    untold = world.store_with(attention_posts=1)
+    messages = await world.messages(members, store=untold)
     for name, message in zip(names, messages, strict=True):
-        await world.store.reading.mark_read(app=world.app, room="r", user=name, message=message)
+        await untold.reading.mark_read(app=world.app, room="r", user=name, message=message)
     await world.store.messages.delete_message(app=world.app, room="r", message=messages[-1])
     await world.count(world.store.rooms.members(app=world.app, room="r", limit=1000))
     return {"members": members, "limit": members}

@@ -85,6 +85,13 @@ class World:
         await self.store.outbox.idle()
         return names
 
+    async def come(self, members: int) -> list[str]:
+        """As many members as that are in room r from now on. All of them."""
+        names = people(members)
+        await self.store.rooms.add_members(app=self.app, room="r", members=names)
+        await self.store.outbox.idle()
+        return names
+
     async def news(self, count: int, *, tags: int = 1, shared: int = 0, user: str = "ann") -> None:
         """So many rooms of the user alone of which they were told nothing since their attention
         ended. Meanwhile each got other tags of its own, and a message of it was deleted.
@@ -109,11 +116,13 @@ class World:
                 "ZADD", key + ":g", *(part for room in many("gone", count) for part in (1, room)), key=key
             )
 
-    async def messages(self, count: int, *, room: str = "r", sender: str = "", prefix: str = "m") -> list[str]:
-        """So many messages in the room."""
+    async def messages(
+        self, count: int, *, room: str = "r", sender: str = "", prefix: str = "m", store: RedisStore | None = None
+    ) -> list[str]:
+        """So many messages in the room, posted by way of `store` where its bounds matter."""
         names = [f"{prefix}{number:05}" for number in range(count)]
         for name in names:
-            await posted(self.store, self.app, room, message=name, sender=sender)
+            await posted(store or self.store, self.app, room, message=name, sender=sender)
         return names
 
     async def rooms(self, count: int, *, tags: int = 1, shared: int = 0, derived: bool = False) -> list[str]:

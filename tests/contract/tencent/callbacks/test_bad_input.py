@@ -7,12 +7,13 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from readstate.dialects.tencent.callbacks.commands import COMMANDS
 from readstate.domain.limits import MAX_BATCH_BODY_BYTES
 from tests.support import tencent_callbacks as told
+from tests.support.examples import examples
 from tests.support.servers import Server
 from tests.support.tencent_callbacks import OK, Tencent, fail, running
 
@@ -167,7 +168,7 @@ json_values = st.recursive(
 
 
 @given(st.sampled_from(EVERY), st.dictionaries(st.sampled_from(NAMES), json_values, max_size=4))
-@settings(max_examples=600)
+@examples(200, 600)
 def test_hostile_fields_never_hurt(
     tencent: Tencent, runner: asyncio.Runner, callback: told.Callback, changes: dict[str, Any]
 ) -> None:
@@ -179,7 +180,7 @@ def test_hostile_fields_never_hurt(
     st.sampled_from(sorted(COMMANDS)),
     st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=8), json_values, max_size=8),
 )
-@settings(max_examples=300)
+@examples(100, 300)
 def test_hostile_bodies_never_hurt(
     tencent: Tencent, runner: asyncio.Runner, command: str, body: dict[str, Any]
 ) -> None:

@@ -6,18 +6,16 @@ from typing import Any
 import msgspec
 import pytest
 import schemathesis
-from hypothesis import settings
 from schemathesis.specs.openapi.checks import ignored_auth, negative_data_rejection
 
 from readstate.app import create_app
 from readstate.dialects.tencent.callbacks.commands import COMMANDS
 from readstate.settings import Settings
+from tests.support.examples import examples
 from tests.support.imkit import API_KEY, CLIENT_KEY
 from tests.support.served import served
 from tests.support.servers import Server
 from tests.support.tencent_callbacks import SDKAPPID
-
-EXAMPLES = 200
 
 # Without a token the app is enough on this machine, so no example has to be signed.
 _SETTINGS = Settings(
@@ -38,7 +36,7 @@ def url(server: Server) -> Iterator[str]:
 
 
 @schema.parametrize()
-@settings(max_examples=EXAMPLES, derandomize=True)
+@examples(80, 200, derandomize=True)  # of each operation
 def test_answers_are_as_documented(case: schemathesis.Case[Any], url: str) -> None:
     """Any callback is answered with a documented status and form, never with 5xx.
 

@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from readstate.domain.direct import DIRECT_TAGS
 from tests.support import tencent_callbacks as told
+from tests.support.examples import examples
 from tests.support.servers import Cluster, Server
 from tests.support.tencent_callbacks import Callback, Tencent, running
 
@@ -101,13 +102,13 @@ orders = st.permutations([*range(len(Story("").callbacks))] * 2)
 
 
 @given(orders)
-@settings(max_examples=60)
+@examples(20, 60)
 def test_the_order_of_arrival_does_not_matter(tencent: Tencent, runner: asyncio.Runner, order: list[int]) -> None:
     runner.run(told_in(tencent, Story(next(worlds)), order))
 
 
 @given(orders)
-@settings(max_examples=10)
+@examples(5, 10)
 def test_nor_does_it_on_a_cluster(on_cluster: Tencent, runner: asyncio.Runner, order: list[int]) -> None:
     runner.run(told_in(on_cluster, Story(next(worlds)), order))
 
