@@ -8,15 +8,13 @@ from urllib.parse import urlsplit
 
 from readstate.errors import SettingsError
 from readstate.settings.fields import PREFIX, Fields
+from readstate.settings.secret_files import SECRETS
 from readstate.urls import TargetRefused, check_url
 from readstate.webhook_keys import client_tls, secret_of
 
 # Every two of these must differ. A person who knows one of them would know the other, and what ends
 # with the one would go on with the other.
-_KEYS = (
-    *("api_key", "old_api_key", "client_key", "old_client_key", "token_secret", "old_token_secret"),
-    *("tencent_key", "tencent_old_key", "tencent_token", "tencent_old_token", "webhook_token", "webhook_old_token"),
-)
+_KEYS = [name for name in SECRETS if name != "redis_url"]
 # These pairs may be equal; _check_webhook refuses them where both sign in Tencent's form.
 _MAY_BE_EQUAL = [
     {one, other} for one in ("tencent_token", "tencent_old_token") for other in ("webhook_token", "webhook_old_token")

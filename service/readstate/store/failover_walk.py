@@ -14,7 +14,7 @@ from typing import TypeVar
 from readstate import metrics
 from readstate.batches import in_batches
 from readstate.store import lua
-from readstate.store.executor import Executor, Reply, gather_outcomes, scan_hash
+from readstate.store.executor import Executor, Reply, gather_outcomes, scan_batches, scan_hash
 from readstate.store.keys import Keys
 from readstate.store.lua import CopyReply
 from readstate.store.noted_layout import Ranges
@@ -118,16 +118,10 @@ class FailoverWalk:
         return outcomes  # type: ignore[return-value]  # none is an error
 
     async def _batches(self, pattern: str) -> AsyncIterator[list[str]]:
-        batch: list[str] = []
-        async for key in self._executor.scan(pattern):
-            batch.append(key)
-            if len(batch) == AT_ONCE:
-                began_s = time.monotonic()
-                yield batch
-                await self._rest(began_s)
-                batch = []
-        if batch:
+        async for batch in scan_batches(self._executor, pattern, AT_ONCE):
+            began_s = time.monotonic()
             yield batch
+            await self._rest(began_s)
 
     def _is_concerned(self, key: str) -> bool:
         slot = Keys.slot(key)

@@ -10,13 +10,13 @@ is looked through.
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from time import monotonic
 
 from readstate.errors import Unavailable
 from readstate.store import lua
 from readstate.store.bringing_over import BringingOver
-from readstate.store.executor import Executor
+from readstate.store.executor import Executor, scan_batches
 from readstate.store.keys import Keys
 from readstate.store.noted_layout import LAYOUT, Noted, Ranges, as_text, layout_of, noted_layouts, why_refused, without
 from readstate.store.released import shut_out_releases
@@ -99,7 +99,7 @@ class StoreLayout:
         """
         failed = False
         before = await self._executor.slots()
-        async for keys in self._batches():
+        async for keys in scan_batches(self._executor, Keys.every_room, ROOMS_AT_ONCE):
             layouts = await asyncio.gather(*map(self._layout_of, keys))
             earlier = [key for key, layout in zip(keys, layouts, strict=True) if layout and layout < LAYOUT]
             for first in range(0, len(earlier), at_once):
@@ -147,16 +147,6 @@ class StoreLayout:
     async def _take_lease(self) -> bool:
         token, key = secrets.token_hex(8), Keys.bringing_over
         return await self._executor.command("SET", key, token, "NX", "PX", LEASE_MS, key=key) is not None
-
-    async def _batches(self) -> AsyncIterator[list[str]]:
-        batch: list[str] = []
-        async for key in self._executor.scan(Keys.every_room):
-            batch.append(key)
-            if len(batch) == ROOMS_AT_ONCE:
-                yield batch
-                batch = []
-        if batch:
-            yield batch
 
     async def _layout_at(self, node: str) -> int | None:
         """The layout of the first room that is found on a node; None when there is none."""

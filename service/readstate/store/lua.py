@@ -176,24 +176,10 @@ def count_messages(*, since_ms: int, after: int, below: int, limit: int) -> Coun
 
 
 @script
-def mark_read(
-    *,
-    app: str,
-    user: str,
-    message: str,
-    settings: str,
-    shard: str,
-    with_badge: bool,
-) -> MarkedRead: ...
+def mark_read(*, app: str, user: str, message: str, settings: str, shard: str, with_badge: bool) -> MarkedRead: ...
 @script
 def mark_read_until(
-    *,
-    app: str,
-    user: str,
-    until_ms: int,
-    settings: str,
-    shard: str,
-    with_badge: bool,
+    *, app: str, user: str, until_ms: int, settings: str, shard: str, with_badge: bool
 ) -> MarkedRead: ...
 @script
 def mark_unread(*, app: str, user: str, message: str, settings: str) -> int: ...

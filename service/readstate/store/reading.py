@@ -39,12 +39,7 @@ class RedisReading(Operations):
     ) -> MarkedRead:
         shard = self._event_shard(app, room) if notify_backend else ""
         call = lua.mark_read(
-            app=app,
-            user=user,
-            message=message,
-            shard=shard,
-            settings=self._settings,
-            with_badge=with_badge,
+            app=app, user=user, message=message, shard=shard, settings=self._settings, with_badge=with_badge
         )
         if not with_badge:
             return await self._change(call, app, room)
@@ -58,12 +53,7 @@ class RedisReading(Operations):
         for room, message in items:
             shard = self._event_shard(app, room)
             call = lua.mark_read(
-                app=app,
-                user=user,
-                message=message,
-                shard=shard,
-                settings=self._settings,
-                with_badge=False,
+                app=app, user=user, message=message, shard=shard, settings=self._settings, with_badge=False
             )
             changes.append((room, call))
         outcomes = await self._outbox.change_each(app, changes)
@@ -81,12 +71,7 @@ class RedisReading(Operations):
     ) -> MarkedRead | None:
         shard = self._event_shard(app, room) if notify_backend else ""
         call = lua.mark_read_until(
-            app=app,
-            user=user,
-            until_ms=until_ms or 0,
-            shard=shard,
-            settings=self._settings,
-            with_badge=with_badge,
+            app=app, user=user, until_ms=until_ms or 0, shard=shard, settings=self._settings, with_badge=with_badge
         )
         reply = await self._outbox.change_read(call, app, room, user)
         if not reply.message:

@@ -162,12 +162,7 @@ class RedisRooms(Operations):
         """
         added: list[str] = []
         for batch in in_batches(members, MEMBERS_AT_ONCE) if members else [()]:
-            call = lua.add_members(
-                app=app,
-                settings=self._settings,
-                made=made,
-                members=batch,
-            )
+            call = lua.add_members(app=app, settings=self._settings, made=made, members=batch)
             added += await self._change(call, app, room)
         return added
 

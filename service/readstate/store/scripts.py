@@ -68,7 +68,6 @@ _DEFINITION = re.compile(
 )
 _CONSTANT = re.compile(r"local [A-Z_]+ = (\d[\d *]*|\"[^\"]*\")(?: --.*)?$")
 _ARGUMENT = re.compile(r"local \w+ = ARG\.(\w+)$")
-_ASSIGNED = re.compile(r" =.*$", re.DOTALL)
 _WORDS_AND_OTHERS = re.compile(r"\"(?:\\.|[^\"\\])*\"|--[^\n]*|[A-Za-z_]\w*")
 _DIRECTIVE = re.compile(r"^--@(?:include (?P<library>\S+)|(?P<plan>plan))$", re.MULTILINE)
 

@@ -98,18 +98,6 @@ class UserRef(Struct, frozen=True):
     is_robot: Any = field(name="isRobot")
 
 
-class LastMessage(Struct, frozen=True):
-    """The newest message. Its content is not kept."""
-
-    mongo_id: str = field(name="_id")
-    id: str
-    room: str
-    sender: UserRef | None
-    message_time: str = field(name="messageTime")
-    message_time_ms: int = field(name="messageTimeMS")
-    created_at_ms: int = field(name="createdAtMS")
-
-
 class _Room(Struct, frozen=True):
     mongo_id: str = field(name="_id")
     id: str
