@@ -57,10 +57,14 @@ _SIGNS_IN: Final = DeclaredEvent(
     example="a-token-of-ann",
     more=[
         fields(
-            {"IM-CLIENT-KEY": _CLIENT_KEY, "CLIENT_KEY": _CLIENT_KEY},
-            optional=("IM-CLIENT-KEY", "CLIENT_KEY"),
+            {
+                "IM-CLIENT-KEY": _CLIENT_KEY,
+                "CLIENT_KEY": _CLIENT_KEY,
+                "badge": {"type": "boolean", "description": "Whether `badge` and `sync` are sent from now on"},
+            },
+            optional=("IM-CLIENT-KEY", "CLIENT_KEY", "badge"),
             additionalProperties=True,
-            description="May name the app. Other fields are ignored",
+            description="May name the app, and say whether the client follows the read state. Other fields are ignored",
         )
     ],
     result=fields({"client": text("The user's id")}),
@@ -164,5 +168,34 @@ SERVICE_EVENTS: Final[Mapping[str, DeclaredEvent]] = {
             "unread": 0,
             "badge": 3,
         },
+    ),
+    "badge": DeclaredEvent(
+        meaning="Something of the user's read state has changed; for clients that follow it",
+        argument=fields(
+            {
+                "since": text("The version before: who knows a lower one has missed something"),
+                "version": text("The user's version now"),
+                "badge": {"type": "integer", "description": "Unread over all rooms"},
+                "room": _ROOM,
+                "unread": {"type": "integer", "description": "Unread in that room"},
+                "tags": {"type": "array", "items": {"type": "string"}, "description": "All tags of the room"},
+                "removed": {"const": True, "description": "The user is no longer in the room, or it is frozen"},
+            },
+            optional=("removed",),
+            additionalProperties=False,
+        ),
+        example={
+            "since": "1772355600123",
+            "version": "1772355600127",
+            "badge": 4,
+            "room": "garden",
+            "unread": 2,
+            "tags": ["home"],
+        },
+    ),
+    "sync": DeclaredEvent(
+        meaning="Events may have been missed: ask for changes, by the event of the same name",
+        argument=fields({}, additionalProperties=False),
+        example={},
     ),
 }
