@@ -191,8 +191,8 @@ async def test_a_bad_token_is_answered_before_the_close(backend: Backend, client
 
 
 async def test_a_connection_that_begins_with_long_polling(client_js: Path) -> None:
-    """With one worker; what is pushed before and after the move to a websocket arrives once."""
-    with own_service(workers=1, api_key=API_KEY, client_key=CLIENT_KEY) as process:
+    """What is pushed before and after the move to a websocket arrives once."""
+    with own_service(workers=3, api_key=API_KEY, client_key=CLIENT_KEY) as process:
         async with Backend(process.url) as backend:
             token = await backend.token("ann")
             room = await backend.room("room", "ann")
@@ -216,8 +216,8 @@ async def test_a_connection_that_begins_with_long_polling(client_js: Path) -> No
 
 @pytest.fixture(scope="module")
 def polled() -> Iterator[ServiceProcess]:
-    """A service that offers long-polling."""
-    with own_service(workers=1, api_key=API_KEY, client_key=CLIENT_KEY) as process:
+    """A service of three workers."""
+    with own_service(workers=3, api_key=API_KEY, client_key=CLIENT_KEY) as process:
         yield process
         assert faults(process) == []
 

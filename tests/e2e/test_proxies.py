@@ -1,4 +1,4 @@
-"""nginx and HAProxy with the configurations of `deploy/`, before two real services."""
+"""nginx and HAProxy with the configurations of `deploy/`, before two services of two workers."""
 
 import asyncio
 import os
@@ -63,6 +63,7 @@ class Two:
             port=self.ports[number],
             ops_port=self.ops_ports[number],
             trusted_proxies="127.0.0.1",
+            workers=2,
             **KEYS,
         )
 

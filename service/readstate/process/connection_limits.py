@@ -7,13 +7,16 @@ from typing import Any, ClassVar
 from uvicorn import Config
 
 from readstate.dialects.http.client_address import AddressCounts, network_of
+from readstate.process.neighbours import Neighbours
 
 
 class ServerConfig(Config):
     """uvicorn's, with `address_connection_limit`: connections of one address; 0: any number.
 
-    Connections of `trusted` proxies are not counted.
+    Connections of `trusted` proxies are not counted. Each worker sets its `neighbours`.
     """
+
+    neighbours = Neighbours()
 
     def __init__(
         self, *arguments: Any, address_connection_limit: int = 0, trusted: Collection[str] = (), **more: Any

@@ -27,9 +27,11 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from readstate.dialects.http.moving import Movable
 from readstate.dialects.http.query_limits import HEADERS, why_too_long
 from readstate.dialects.http.reply import PRIVATE, Headers, WholeReplySender
 from readstate.process.connection_limits import Place
+from readstate.process.neighbours import neighbours_of, written_again
 from readstate.process.stopping import begin_stop
 from readstate.process.transport import LINGER_S, GatheringTransport
 
@@ -57,8 +59,8 @@ TOO_MANY_REQUESTS = 429
 _TOO_MANY = f"More than {MAX_PIPELINED} requests at once."
 
 
-class Cycle(RequestResponseCycle, WholeReplySender):
-    """uvicorn's, with a short way for a Reply.
+class Cycle(RequestResponseCycle, WholeReplySender, Movable):
+    """uvicorn's, with a short way for a Reply, and one to another worker.
 
     uvicorn checks the name and the value of every header of every answer. Those of a Reply are
     known to be sound.
@@ -95,6 +97,24 @@ class Cycle(RequestResponseCycle, WholeReplySender):
             self.on_response()
         return True
 
+    def own_worker(self) -> int:
+        return neighbours_of(self._protocol().config).number
+
+    def can_move_to(self, worker: int) -> bool:
+        return neighbours_of(self._protocol().config).has(worker)
+
+    async def move(self, worker: int, body: bytes) -> bool:
+        protocol = self._protocol()
+        if protocol.pipeline or protocol.scope is not self.scope:
+            return False  # the beginning of another request was read
+        request = written_again(self.scope, body if self.scope["method"] == "POST" else None)
+        self.disconnected = await neighbours_of(protocol.config).move(worker, protocol._gathering, request)
+        return self.disconnected
+
+    def _protocol(self) -> "HttpProtocol":
+        protocol: HttpProtocol = self.transport.get_protocol()  # type: ignore[assignment]
+        return protocol
+
     def _go_on_later(self) -> None:
         """Read a client less and less often while its calls are refused: these cost as much as any.
 
@@ -130,6 +150,7 @@ class HttpProtocol(HttpToolsProtocol):
     _look_later: asyncio.TimerHandle
     _gathering: GatheringTransport
     _place: Place
+    beginning = b""  # what another worker has read of the connection
     _refusal: tuple[int, str] | None = None  # what is wrong with the request that is being parsed
     _pieces = 0  # of the body of the request, so far
     _dropped = 0  # bytes that came after the last answer
@@ -141,6 +162,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._place = Place(self.config, self.client)
         if not self._place.is_free:
             self._refuse(429, "Too many connections of this address.", "retry-after: 1\r\n")
+        elif self.beginning:
+            self.data_received(self.beginning)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._look_later.cancel()

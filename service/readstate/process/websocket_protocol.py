@@ -8,9 +8,11 @@ from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request
 
 from readstate.dialects.http.frame_writer import FRAMES
+from readstate.dialects.http.moving import Movable
 from readstate.process.connection_limits import Place
+from readstate.process.neighbours import neighbours_of, written_again
 from readstate.process.stopping import begin_stop
-from readstate.process.transport import LINGER_S
+from readstate.process.transport import LINGER_S, GatheringTransport
 
 # Parts of one message. An empty part adds nothing to its size, and is kept all the same.
 MAX_FRAGMENTS = 1024
@@ -25,7 +27,7 @@ _BAD_HANDSHAKE = (
 )
 
 
-class WebSocketProtocol(WebSocketsSansIOProtocol):
+class WebSocketProtocol(WebSocketsSansIOProtocol, Movable):
     """uvicorn's, with an answer to a bad handshake, and limits to parts and to messages at once.
 
     Text that is not UTF-8 is no error in the log. An application that has finished frames for many
@@ -112,6 +114,19 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.transport.pause_reading()
 
     # What an application may do without waiting
+
+    def own_worker(self) -> int:
+        return neighbours_of(self.config).number
+
+    def can_move_to(self, worker: int) -> bool:
+        return neighbours_of(self.config).has(worker)
+
+    async def move(self, worker: int, body: bytes) -> bool:
+        if self._unread or not isinstance(self.transport, GatheringTransport):
+            return False
+        request = written_again(self.scope, None)
+        self.handshake_complete = await neighbours_of(self.config).move(worker, self.transport, request)
+        return self.handshake_complete
 
     def is_writable(self) -> bool:
         """Whether the client takes what is written. When it does again, `on_writable` is called."""

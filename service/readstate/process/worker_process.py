@@ -20,8 +20,11 @@ from multiprocessing.connection import Connection
 from time import monotonic
 from typing import NoReturn
 
-from uvicorn import Config, Server
+from uvicorn import Server
 
+from readstate.process.connection_limits import ServerConfig
+from readstate.process.http_protocol import HttpProtocol
+from readstate.process.neighbours import Neighbours
 from readstate.process.parent_watch import die_with_parent
 from readstate.process.stopping import signals_blocked
 
@@ -60,10 +63,10 @@ def forks_prepared() -> Iterator[None]:
 class WorkerProcess:
     """A worker as the supervisor sees it, from its start on."""
 
-    def __init__(self, config: Config, listeners: Sequence[socket.socket]) -> None:
+    def __init__(self, config: ServerConfig, listeners: Sequence[socket.socket], neighbours: Neighbours) -> None:
         self._signs, signs = multiprocessing.Pipe(duplex=False)
         os.set_blocking(self._signs.fileno(), False)
-        self._process = _FORKED.Process(target=_work, args=(config, listeners, signs))
+        self._process = _FORKED.Process(target=_work, args=(config, listeners, neighbours, signs))
         with signals_blocked(*_NOT_FOR_FORKS):  # what is forked is started again if it has died
             self._process.start()
         signs.close()
@@ -119,11 +122,25 @@ def how_it_ended(exit_code: int) -> str:
 
 
 class _Server(Server):
-    """uvicorn's, with signs of life."""
+    """uvicorn's, with signs of life, and with connections that come from other workers."""
 
-    def __init__(self, config: Config, signs: Connection) -> None:
+    config: ServerConfig
+
+    def __init__(self, config: ServerConfig, signs: Connection) -> None:
         super().__init__(config)
         self._signs = signs
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.config.neighbours.receive(self._take)
+
+    async def _take(self, connection: socket.socket, request: bytes) -> None:
+        """Serve a connection of which another worker has read this request."""
+        protocol = HttpProtocol(self.config, self.server_state, self.lifespan.state)
+        protocol.beginning = request
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: protocol, connection)
+        if self.should_exit:
+            protocol.shutdown()
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         living = asyncio.create_task(self._give_signs())
@@ -141,8 +158,11 @@ class _Server(Server):
             await asyncio.sleep(SIGN_OF_LIFE_S)
 
 
-def _work(config: Config, listeners: Sequence[socket.socket], signs: Connection) -> NoReturn:
+def _work(
+    config: ServerConfig, listeners: Sequence[socket.socket], neighbours: Neighbours, signs: Connection
+) -> NoReturn:
     """What runs in the worker's process."""
+    config.neighbours = neighbours
     _die_with_supervisor()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     _Server(config, signs).run(list(listeners))

@@ -16,6 +16,7 @@ from uvicorn.config import STARTUP_FAILURE
 
 from readstate.process.connection_limits import ServerConfig
 from readstate.process.listener import ask_ready, reachable_address
+from readstate.process.neighbours import Neighbours, make_pairs
 from readstate.process.port_closing import close_when_empty
 from readstate.process.stopping import raise_if_told, stop_signals
 from readstate.process.worker_process import WorkerProcess, how_it_ended
@@ -47,6 +48,7 @@ def count_replaced(process: str, times: int = 1) -> None:
 class _Place:
     """Of one worker, and of those that follow it."""
 
+    neighbours: Neighbours
     worker: WorkerProcess | None = None
     failures: int = 0  # how many in a row ended before they served
     start_at: float = 0.0
@@ -64,7 +66,10 @@ class Workers:
         """`listeners`: the socket for callers, and that for operators if it is another one."""
         self._listeners = listeners
         self.config = _server_config(settings)
-        self._places = [_Place() for _ in range(settings.workers)]
+        pairs = make_pairs(settings.workers)
+        self._sending = [sending for sending, _ in pairs]
+        receiving: list[socket.socket | None] = [receiving for _, receiving in pairs] or [None]
+        self._places = [_Place(Neighbours(number, self._sending, its_own)) for number, its_own in enumerate(receiving)]
         self._address = reachable_address(listeners[-1])
         self._stopping = threading.Event()
         self.failed_to_start = False
@@ -110,7 +115,7 @@ class Workers:
 
     def _start(self, place: _Place) -> None:
         try:
-            place.worker = WorkerProcess(self.config, self._listeners)
+            place.worker = WorkerProcess(self.config, self._listeners, place.neighbours)
         except (OSError, EOFError) as error:
             # The machine is out of processes, or what is forked has just died.
             logger.warning("a worker could not be started (%s); it is tried again", error or type(error).__name__)

@@ -17,7 +17,7 @@ from tests.support.processes import ServiceProcess, own_service
 
 @pytest.fixture(scope="module")
 def polled() -> Any:
-    """A service that offers long-polling."""
+    """One worker, so that what is refused ends its session."""
     with own_service(workers=1, api_key=API_KEY, client_key=CLIENT_KEY) as process:
         yield process
         assert faults(process) == []

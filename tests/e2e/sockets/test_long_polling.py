@@ -1,15 +1,15 @@
 """Long-polling, and what several workers answer instead."""
 
 import pytest
-import socketio
 
-from tests.support.devices import API_KEY, CLIENT_KEY, Backend, Device, device, faults
+from tests.support.devices import API_KEY, CLIENT_KEY, Backend, device, faults
 from tests.support.processes import own_service
 
 
-async def test_long_polling_works_with_one_worker() -> None:
+@pytest.mark.parametrize("workers", [1, 3])
+async def test_long_polling_works_with_any_number_of_workers(workers: int) -> None:
     """Alone, and before an upgrade to a websocket, as in two examples of IMKit's documentation."""
-    with own_service(workers=1, api_key=API_KEY, client_key=CLIENT_KEY) as process:
+    with own_service(workers=workers, api_key=API_KEY, client_key=CLIENT_KEY) as process:
         async with Backend(process.url) as backend:
             async with (
                 device(backend, "ann", transports=("polling",)) as polls,
@@ -25,17 +25,6 @@ async def test_long_polling_works_with_one_worker() -> None:
                 assert (await phone.authenticate("nonsense"))["RC"] == 401
                 await phone.wait_until_closed()
         assert faults(process) == []
-
-
-async def test_long_polling_is_refused_with_a_reason_by_several_workers(backend: Backend) -> None:
-    async with Backend(backend.url) as plain:
-        answer = await plain._http.get("/socket.io/?EIO=4&transport=polling")
-    assert answer.status_code == 400
-    assert "transports: ['websocket']" in answer.text
-    phone = Device(backend)
-    with pytest.raises(socketio.exceptions.ConnectionError):
-        await phone.connect(transports=("polling",))
-    await phone.close()
 
 
 async def test_an_old_engine_is_refused(backend: Backend) -> None:

@@ -29,6 +29,7 @@ from readstate.dialects.imkit.sockets.connection import (
 from readstate.dialects.imkit.sockets.encoding import encode_json
 from readstate.dialects.imkit.sockets.packets import ClientPacket, PacketRate, ProtocolError, decode_packet
 from readstate.dialects.imkit.sockets.send_queue import QueueBudgets
+from readstate.dialects.imkit.sockets.session_ids import new_session_id
 from readstate.dialects.imkit.sockets.timers import Timeouts
 from readstate.domain.limits import MAX_BODY_BYTES
 
@@ -86,12 +87,14 @@ class Connections:
         """All connections that are open or closing."""
         return list(self._open.values())
 
-    def open(self, transport: Transport, upgrades: list[str], *, client_key: str, address: str) -> Connection:
+    def open(
+        self, transport: Transport, upgrades: list[str], *, worker: int, client_key: str, address: str
+    ) -> Connection:
         """Open a connection and send its handshake.
 
-        `upgrades`: the transports that it may move to.
+        `upgrades`: the transports that it may move to. `worker`: the number of this worker.
         """
-        sid = secrets.token_urlsafe(15)
+        sid = new_session_id(worker)
         connection = Connection(
             sid,
             transport,

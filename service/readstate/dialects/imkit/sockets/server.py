@@ -1,16 +1,19 @@
 """The socket server: an ASGI application for all requests below `/socket.io/`.
 
-Websockets work with any number of workers. Long-polling needs all requests of a connection to reach
-the same process, so only a service with one worker offers it.
+A request of a session that another worker of this service has is moved to that worker.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+
 from readstate.dialects.base import Services
+from readstate.dialects.http.body import ClientGone, read_body
 from readstate.dialects.http.client_address import AddressCounts, client_address
 from readstate.dialects.http.frame_writer import FRAMES, FrameWriter
-from readstate.dialects.http.reply import Headers
+from readstate.dialects.http.moving import movable
+from readstate.dialects.http.reply import Headers, retry_after
 from readstate.dialects.imkit.sockets import polling, websocket
 from readstate.dialects.imkit.sockets.auth import SocketAuthenticator
 from readstate.dialects.imkit.sockets.client_events import ClientEvents
@@ -24,13 +27,17 @@ from readstate.dialects.imkit.sockets.hub import Hub
 from readstate.dialects.imkit.sockets.joining import Joining
 from readstate.dialects.imkit.sockets.payloads import StorePayloads
 from readstate.dialects.imkit.sockets.polling import Message, PollingTransport, Receive
+from readstate.dialects.imkit.sockets.session_ids import worker_of
 from readstate.dialects.imkit.sockets.verifier import Refusal, Verifier, client_key, preflight_headers, query_of
 from readstate.dialects.imkit.sockets.websocket import WebSocketTransport
+from readstate.domain.limits import MAX_BODY_BYTES
 from readstate.domain.notices import Notice, Notices, Source
 from readstate.settings import Settings
 
 STOP_WITHIN_S = 10.0
 IS_STOPPING: Refusal = ("the service is stopping", 400, ())
+TOO_LONG: Refusal = (f"longer than {MAX_BODY_BYTES} bytes", 400, ())
+CANNOT_MOVE: Refusal = ("the worker that has this session cannot answer now", 503, retry_after(1))
 
 Send = Callable[[Message], Awaitable[None]]
 
@@ -40,9 +47,7 @@ class SocketServer:
 
     def __init__(self, settings: Settings, services: Services, notices: Notices) -> None:
         addresses = AddressCounts("sockets", settings.address_socket_limit)
-        self._verifier = Verifier(
-            services.rate_limits, addresses, polling=settings.workers == 1, origins=settings.cors_origins
-        )
+        self._verifier = Verifier(services.rate_limits, addresses, origins=settings.cors_origins)
         hub: Hub[Connection] = Hub(services.rooms.rooms_of, notices)
         self._following = Following(hub, services.changes)
         authenticator = SocketAuthenticator(services, hub, self._following)
@@ -96,8 +101,14 @@ class SocketServer:
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer a request (ASGI)."""
         query = query_of(scope)
-        connection = self.connections.get(query.get("sid", ""))
-        refusal = IS_STOPPING if self._is_stopping else self._verifier.refusal(scope, query, connection)
+        sid = query.get("sid", "")
+        connection = self.connections.get(sid)
+        refusal = IS_STOPPING if self._is_stopping else None
+        if connection is None and not refusal and movable(scope, send).can_move_to(worker_of(sid)):
+            refusal = await _move(worker_of(sid), scope, receive, send)
+            if refusal is None:
+                return
+        refusal = refusal or self._verifier.refusal(scope, query, connection)
         if connection is not None and (refusal or not polling.is_poll(connection, scope)):
             await self.connections.slow_down(connection)
         if scope["type"] == "websocket":
@@ -116,7 +127,7 @@ class SocketServer:
         else:
             if connection is None:
                 transport = PollingTransport()
-                connection = self._open(scope, query, transport, ["websocket"])
+                connection = self._open(scope, query, send, transport, ["websocket"])
                 transport.on_closed = partial(self.connections.remove, connection)
             await polling.serve(self.connections, connection, scope["method"], receive, response)
 
@@ -126,7 +137,7 @@ class SocketServer:
         writer: FrameWriter = scope["extensions"][FRAMES]
         await send({"type": "websocket.accept"})
         if connection is None:
-            connection = self._open(scope, query, WebSocketTransport(writer), [])
+            connection = self._open(scope, query, send, WebSocketTransport(writer), [])
             await websocket.serve(self.connections, writer, receive, connection)
         elif await websocket.upgrade(writer, receive, connection):
             await websocket.serve(self.connections, writer, receive, connection)
@@ -135,10 +146,32 @@ class SocketServer:
         self._following.hear(source, notice)
         self._delivery.deliver(source, notice)
 
-    def _open(self, scope: Message, query: Mapping[str, str], transport: Transport, upgrades: list[str]) -> Connection:
+    def _open(
+        self, scope: Message, query: Mapping[str, str], send: Send, transport: Transport, upgrades: list[str]
+    ) -> Connection:
         return self.connections.open(
-            transport, upgrades, client_key=client_key(scope, query), address=client_address(scope)
+            transport,
+            upgrades,
+            worker=movable(scope, send).own_worker(),
+            client_key=client_key(scope, query),
+            address=client_address(scope),
         )
+
+
+async def _move(worker: int, scope: Message, receive: Receive, send: Send) -> Refusal | None:
+    """Move a request, once it is there as a whole, to the worker that has its session.
+
+    Returns why it is refused instead, if so.
+    """
+    body = b""
+    if scope["type"] == "http":
+        try:
+            body = await read_body(receive)
+        except ClientGone:
+            return None
+        except RequestEntityTooLarge:
+            return TOO_LONG
+    return None if await movable(scope, send).move(worker, body) else CANNOT_MOVE
 
 
 async def _refuse_websocket(send: Send, reason: str, status: int, headers: Headers) -> None:

@@ -1,6 +1,6 @@
 """Verifies requests before they reach a connection: parameters, origin, rates, connections."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -16,7 +16,6 @@ from readstate.errors import TooManyRequests
 
 MAX_PARAMETERS = 32
 TOO_MANY_PARAMETERS = f"At most {MAX_PARAMETERS} parameters of {query_limits.PLAIN} bytes together"
-WEBSOCKET_ONLY = "Long-polling is not offered by a service with several workers: connect with transports: ['websocket']"
 
 Scope = Mapping[str, Any]
 Refusal = tuple[str, int, Headers]  # reason, status, headers
@@ -33,10 +32,9 @@ class Verifier:
     `addresses` counts the connections of each address. `origins` are comma-separated; `*` is any.
     """
 
-    def __init__(self, rate_limits: RateLimits, addresses: AddressCounts, *, polling: bool, origins: str) -> None:
+    def __init__(self, rate_limits: RateLimits, addresses: AddressCounts, *, origins: str) -> None:
         self._rate_limits = rate_limits
         self._addresses = addresses
-        self._transports = ("polling", "websocket") if polling else ("websocket",)
         self._origins = frozenset(origin.strip() for origin in origins.split(","))
 
     def refusal(self, scope: Scope, query: Mapping[str, str], connection: Connection | None) -> Refusal | None:
@@ -49,7 +47,7 @@ class Verifier:
         if refusal := self._over_limit(client_address(scope), connection):
             return refusal
         is_websocket = scope["type"] == "websocket"
-        reason = self._bad_sender(scope, is_websocket) or _bad_parameters(query, self._transports, is_websocket)
+        reason = self._bad_sender(scope, is_websocket) or _bad_parameters(query, is_websocket)
         if not reason and connection is None and ("sid" in query or scope.get("method") == "POST"):
             reason = "no such session"
         if not reason or (scope.get("method") == "OPTIONS" and self._is_allowed_origin(scope)):
@@ -90,12 +88,10 @@ class Verifier:
             return "pages of this origin may not connect"
         if is_websocket:
             return "" if FRAMES in scope.get("extensions", ()) else "this server offers no websockets"
-        if "polling" not in self._transports:
-            return WEBSOCKET_ONLY
         return "" if scope["method"] in ("GET", "POST") else "only GET and POST are spoken here"
 
 
-def _bad_parameters(query: Mapping[str, str], transports: Sequence[str], is_websocket: bool) -> str:
+def _bad_parameters(query: Mapping[str, str], is_websocket: bool) -> str:
     """What is wrong with the parameters; "" when nothing is.
 
     See engine.io-protocol, "Query parameters".
@@ -103,8 +99,8 @@ def _bad_parameters(query: Mapping[str, str], transports: Sequence[str], is_webs
     transport = query.get("transport", "")
     if query.get("EIO") != "4":
         return "EIO must be 4: connect with version 3 or 4 of socket.io-client"
-    if transport not in transports:
-        return f"transport must be {' or '.join(transports)}"
+    if transport not in ("polling", "websocket"):
+        return "transport must be polling or websocket"
     if (transport == "websocket") != is_websocket:
         return "transport must say how the request is made"
     return "JSONP is not spoken here" if "j" in query else ""
