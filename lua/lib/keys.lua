@@ -24,6 +24,7 @@ local ASIDE = ":r"
 local ASIDE_PLACES = ":k"
 local FIRST_PLACES = ":i" -- of layout 1
 local RECENT = ":p"
+local STAGED = ":t" -- before the names of what is staged (lib/staging.lua)
 
 -- Keys that are deleted with a room. The others hold what is still to be pushed after that.
 local ROOM_CONTENTS = {
@@ -56,5 +57,6 @@ local SENDERS_OF = "s" -- some of MESSAGE_LOG
 local BUCKET_OF = "i" -- of the index, in MESSAGE_LOG; every other field of it but the next is the number of a chunk
 local JUMPS = "g" -- in MESSAGE_LOG too
 local WEIGHT = "" -- of TAG_USES; every other field is a tag
+local IMPORT = "i" -- of STAGED, beside HEAD
 
 local SEPARATOR = "\31" -- between the parts of a field; control characters are refused in ids and tags

@@ -4,12 +4,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from keyword import iskeyword
 
 from readstate.errors import ReadStateError, SettingsError
 from readstate.process.embedded import EmbeddedError
 from readstate.process.listener import StartError
 from readstate.process.stopping import Stopped, end_by, stop_by_exception
 from readstate.store.server_check import ServerRefused
+from readstate.transfer.files import TransferError
 
 CANNOT = 2
 
@@ -21,6 +23,8 @@ COMMANDS = {
     "replay": "feed a traffic file to a running service and check every count",
     "demo": "replay a sample file against a temporary service; takes a few seconds",
     "audit": "recompute what is stored and print every difference; exit code 1 if there was one",
+    "export": "write the users and rooms of an app into a file, while the service goes on",
+    "import": "bring in the users and rooms of such a file; what is there already stays",
     "migrate": "bring the data of an earlier version over to this one; a running service does it as well",
     "apps": "add, list, rotate or remove apps (tenants)",
     "token": "print a token for a user, for developers",
@@ -39,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(args.run(args))
     except Stopped as stopped:
         end_by(stopped.signum)
-    except (SettingsError, StartError, EmbeddedError, ServerRefused, ReadStateError, OSError) as error:
+    except (SettingsError, StartError, EmbeddedError, ServerRefused, ReadStateError, TransferError, OSError) as error:
         print(f"readstate: {error}", file=sys.stderr)
         return CANNOT
 
@@ -53,5 +57,6 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=purpose)
         if name in arguments:
             # Only then, since each command needs libraries that the others do without.
-            import_module(f"readstate.cli.{name}").declare(command)
+            module = f"{name}_" if iskeyword(name) else name
+            import_module(f"readstate.cli.{module}").declare(command)
     return parser

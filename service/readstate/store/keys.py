@@ -51,6 +51,9 @@ A room's slot, `{r:<app>:<room>}` (the truth):
                     only; empty at rest)
     :p      list    the latest notices, while members who have just joined may be heard late: 5 s
                     (lua/lib/notices.lua)
+    :t      hash    "" -> the head of a room that is being imported, until it is put in its place;
+                    i -> the import that it is of. With :t:l, :t:d, :t:h, :t:q, :t:f and :t:n, what
+                    is there of its messages and profile; for a week (lua/lib/staging.lua)
     :v      string  how far the room has been brought over from an earlier layout; with :r and :k,
                     hashes of which the values are still to be brought over. :i was the index of
                     message ids of layout 1 (lua/lib/bringing_over.lua)
@@ -158,6 +161,7 @@ class OfRoom(StrEnum):
     ASIDE_PLACES = ":k"
     FIRST_PLACES = ":i"
     RECENT = ":p"
+    STAGED = ":t"
 
 
 class OfUser(StrEnum):
@@ -185,8 +189,19 @@ class OfShard(StrEnum):
 
 ABSENT = (":0", ":1")  # behind a key of ours, and never written
 
+_STAGED = tuple(
+    OfRoom.STAGED + suffix
+    for suffix in (
+        OfRoom.ACKNOWLEDGEMENTS,
+        OfRoom.MESSAGE_LOG,
+        OfRoom.DELETED_SEQS,
+        OfRoom.HOLES,
+        OfRoom.PROFILE,
+        OfRoom.INVITED,
+    )
+)
 _BESIDE: dict[str, tuple[str, ...]] = {
-    "{r:": tuple(OfRoom),
+    "{r:": (*OfRoom, *_STAGED),
     "{u:": tuple(OfUser),
     "{w:": tuple(OfShard),
 }

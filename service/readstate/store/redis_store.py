@@ -31,6 +31,7 @@ class RedisStore(ReadState, frozen=True):
     throttle: RedisThrottle
     latest: RedisLatest
     outbox: Outbox
+    bounds: Bounds
 
 
 def redis_store(executor: Executor, *, events: bool = False, **given: int) -> RedisStore:
@@ -54,4 +55,5 @@ def redis_store(executor: Executor, *, events: bool = False, **given: int) -> Re
         throttle=RedisThrottle(executor),
         latest=RedisLatest(executor),
         outbox=outbox,
+        bounds=bounds,
     )

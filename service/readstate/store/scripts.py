@@ -14,9 +14,9 @@ variable is set anew in every call, unless its text ends in `-- kept`.
 Why functions and not EVALSHA: the server runs a script's text from its first line in every call and
 so makes each of its functions anew, for 0.1 us each. Why one library: what they share is there
 once, and the server's garbage collector goes over all of it again and again (docs/decisions/0008).
-The scripts of the audit alone (`audit_*.lua`) are a library of their own. An audit loads it, so no
-other call pays for it. All names end in a digest of the whole: two versions of the service can work
-on one server.
+The scripts of the audit (`audit_*.lua`), and those of export and import, are libraries of their
+own. The command loads the one that it needs, so no other call pays for it. All names end in a
+digest of the whole: two versions of the service can work on one server.
 
 A script's first line is `#!lua` and may end in one of two flags:
 
@@ -74,7 +74,8 @@ _DIRECTIVE = re.compile(r"^--@(?:include (?P<library>\S+)|(?P<plan>plan))$", re.
 
 FEW = 3  # scripts; a library that more of them use stands before all of them
 PREFIX = "readstate_"  # of every library and function of ours
-_OF_AUDIT = "audit_"
+# What a script's name begins with, and the library that scripts of such names are in.
+_APART = {"audit": "audit_", "export": "transfer_", "import": "transfer_"}
 
 
 class Library(Struct, frozen=True):
@@ -111,10 +112,13 @@ def lua_dir() -> Path:
 def load_scripts(plan: Plan, directory: Path | None = None) -> dict[str, Script]:
     """Every script of `directory` (lua_dir()) by name, for `plan`; put together once."""
     root = directory or lua_dir()
-    bodies = script_texts(root)
-    audit = {name: body for name, body in bodies.items() if name.startswith(_OF_AUDIT)}
-    usual = {name: body for name, body in bodies.items() if name not in audit}
-    return _put_together(usual, plan, plan, root) | _put_together(audit, _OF_AUDIT + plan, plan, root)
+    libraries: dict[str, dict[str, str]] = {}
+    for name, body in script_texts(root).items():
+        libraries.setdefault(_APART.get(name.partition("_")[0], ""), {})[name] = body
+    scripts: dict[str, Script] = {}
+    for library, bodies in libraries.items():
+        scripts |= _put_together(bodies, library + plan, plan, root)
+    return scripts
 
 
 def _put_together(bodies: Mapping[str, str], library_name: str, plan: Plan, root: Path) -> dict[str, Script]:

@@ -10,7 +10,7 @@ from readstate.errors import Invalid, UserUnknown
 from readstate.store.executor import Executor, by_field
 from readstate.store.keys import Keys
 
-_UPDATED = "#updated"  # beside the profile fields, whose names never begin like this
+UPDATED = "#updated"  # beside the profile fields, whose names never begin like this
 
 
 class RedisUsers:
@@ -30,7 +30,7 @@ class RedisUsers:
         if len(merged) > MAX_PROFILE_FIELDS:
             raise Invalid("profile", f"a user must have at most {MAX_PROFILE_FIELDS} profile fields")
         fields = [part for field in profile.items() for part in field]
-        await self._executor.command("HSET", key, _UPDATED, now_ms, *fields, key=key)
+        await self._executor.command("HSET", key, UPDATED, now_ms, *fields, key=key)
         return User(user, merged, now_ms)
 
     async def user(self, *, app: str, user: str) -> User:
@@ -53,5 +53,5 @@ class RedisUsers:
         fields = by_field(await self._executor.command("HGETALL", key, key=key))
         if not fields:
             return None
-        updated_ms = int(fields.pop(_UPDATED.encode(), b"0"))
+        updated_ms = int(fields.pop(UPDATED.encode(), b"0"))
         return User(user, {name.decode(): value for name, value in fields.items()}, updated_ms)

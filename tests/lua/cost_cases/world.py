@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from readstate.store import audit_scripts, lua, scripts
+from readstate.store import audit_scripts, lua, scripts, transfer_scripts
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore, redis_store
@@ -13,6 +13,9 @@ from tests.support.costs import Cost, Counting
 from tests.support.rooms import posted
 
 NAMES = sorted(path.stem for path in scripts.lua_dir().glob("*.lua"))
+
+
+DECLARED = (lua, audit_scripts, transfer_scripts)  # where scripts are declared for Python
 
 
 FANOUT_LIMIT = 256
@@ -68,9 +71,12 @@ class World:
 
     async def run(self, key: str, **arguments: Any) -> Any:
         """The script by itself, counted."""
-        declared = getattr(lua, self.script, None) or getattr(audit_scripts, self.script)
-        call: Call[Any] = declared(**arguments)
-        return await self.count(self.executor.call(plain_call(call.script, *call.args), key))
+        return await self.count(self.executor.call(self.call(self.script, **arguments), key))
+
+    def call(self, script: str, **arguments: Any) -> Call[Any]:
+        """The call of a script that leaves its reply as it is."""
+        declared = next(found for one in DECLARED if (found := getattr(one, script, None)))
+        return plain_call(script, *declared(**arguments).args)
 
     async def room(self, members: int, *, tags: int = 0, others: int = 0, prefix: str = "t") -> list[str]:
         """Room r of so many members who are all in `others` further rooms of one tag each, and so
