@@ -7,10 +7,11 @@
 --            head, ordinal: of the last message that is exported
 --            most: moves after which no further name is looked at
 --
--- Reply      { looked int, late flag, people [{ member, left flag, cursor int, ordinal int,
+-- Reply      { looked int, people [{ member, left flag, cursor int, ordinal int,
 --              read int, joined int, marked int, until_ms int, since_cursor int, since_ms int,
 --              moves [int] }] }
---            looked: at so many names, in their order; late: one of them has come back after head
+--            looked: at so many names, in their order
+--            left: is no member; so is one who has come back after head, which joined says
 --            since_cursor, since_ms: where the journal begins; moves: cursor, Unix ms, 1 when that
 --            is exact, ...
 -- Errors     ROOM_UNKNOWN
@@ -22,20 +23,18 @@ local room = existing_room(key)
 if not room then
     return redis.error_reply(ROOM_UNKNOWN)
 end
-local looked, late, walked, people = 0, 0, 0, {}
+local looked, walked, people = 0, 0, {}
 for _, name in ipairs(names) do
     if walked > most then
         break
     end
     looked = looked + 1
     local member, left = load_person(room, name)
-    if member and not left and member.joined > head then
-        -- They joined after that message. Of a stay before it the journal tells no more by itself.
-        late = member.moves > 0 and 1 or late
-    elseif member then
+    -- Who joined after that message for the first time is not there yet.
+    if member and (left or member.joined <= head or member.moves > 0) then
         local person = export_member(room, member, left, head, ordinal)
         walked = walked + #person[11] / 3
         people[#people + 1] = person
     end
 end
-return { looked, late, people }
+return { looked, people }

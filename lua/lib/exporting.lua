@@ -69,9 +69,10 @@ end
 local function export_member(room, member, left, head, ordinal)
     local moves, since, since_at, cursor = moves_up_to(room, member, head)
     local mark = member.marked == 1 and mark_of(room, member.name) or 0
+    left = left or member.joined > head
     return {
         member.name, left and 1 or 0, math.min(cursor, head), math.min(member.ordinal, ordinal),
-        math.min(member.read, head), math.min(member.joined, head), mark <= head and mark or 0,
+        math.min(member.read, head), member.joined, mark <= head and mark or 0,
         not left and read_until_of(room, member.name) or 0, since, created_ms_of(room) + since_at, moves,
     }
 end

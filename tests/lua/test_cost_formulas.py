@@ -15,12 +15,12 @@ from readstate.store import scripts
 from readstate.store.connect import connect
 from readstate.store.executor import Executor
 from readstate.store.scripts import Plan
-from tests.lua.cost_cases import audits, messages, reading, rooms, transfers, users, workers
+from tests.lua.cost_cases import audits, messages, people, reading, rooms, transfers, users, workers
 from tests.lua.cost_cases.world import CASES, NAMES, ON_THE_SPLIT_PLAN, SLACK, World
 from tests.support.costs import allowed, with_turns_counted
 from tests.support.servers import Server
 
-CASE_FILES = (audits, rooms, messages, reading, transfers, users, workers)  # each of them adds to CASES
+CASE_FILES = (audits, rooms, messages, people, reading, transfers, users, workers)  # each of them adds to CASES
 
 
 @pytest.fixture(params=["atomic", "split"])

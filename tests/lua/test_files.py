@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from readstate.domain.messages import MessageRef
-from readstate.store import audit_scripts, lua, scripts, transfer_scripts
+from readstate.store import audit_scripts, lua, people_scripts, scripts, transfer_scripts
 from readstate.store.keys import Keys, OfRoom, OfShard, OfUser
 from readstate.store.lua import CountReply
 from readstate.store.script_calls import script
@@ -62,7 +62,7 @@ def test_arguments_are_locals_by_name(lua_file: Path) -> None:
 
 def test_every_script_can_be_called_from_python() -> None:
     """That a declaration fits is seen when it is imported."""
-    assert set(NAMES) <= {*vars(lua), *vars(audit_scripts), *vars(transfer_scripts)}
+    assert set(NAMES) <= {*vars(lua), *vars(audit_scripts), *vars(transfer_scripts), *vars(people_scripts)}
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,9 @@ def test_keys_of_a_slot_have_the_same_names_in_lua_and_python() -> None:
     text = (scripts.lua_dir() / "lib" / "keys.lua").read_text()
     in_lua = dict(re.findall(r'^local ([A-Z_]+) = "(:[a-z])"', text, re.MULTILINE))
     in_python = {name.name: name.value for keys in (OfRoom, OfUser, OfShard) for name in keys}
-    assert in_lua == {name: key for name, key in in_python.items() if name not in ("USER_PROFILE", "TOKENS")}
+    assert in_lua == {
+        name: key for name, key in in_python.items() if name not in ("USER_PROFILE", "TOKENS", "STAND_IN")
+    }
 
 
 def test_a_deleted_room_leaves_nothing_but_what_is_still_to_be_told() -> None:

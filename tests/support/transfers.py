@@ -1,7 +1,7 @@
 """Exports and imports in tests: a store's lines, and stores that break off."""
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
 from readstate.domain.transfer import VERSION, Header, Line, MemberLine, RoomLine, StayLine
@@ -67,6 +67,11 @@ class Breaking:
     async def command(self, *parts: Any, **options: Any) -> Any:
         self._count()
         return await self._executor.command(*parts, **options)
+
+    async def scan(self, pattern: str) -> AsyncIterator[str]:
+        self._count()
+        async for key in self._executor.scan(pattern):
+            yield key
 
     def _count(self) -> None:
         self._left -= 1

@@ -14,6 +14,7 @@ from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.layout import StoreLayout
 from readstate.store.redis_store import redis_store
+from readstate.store.traces import traces
 from readstate.store.users import RedisUsers
 
 DRIFT_FOUND = 1
@@ -27,10 +28,15 @@ def declare(parser: argparse.ArgumentParser) -> None:
     one = parser.add_mutually_exclusive_group()
     one.add_argument("--user", type=text, help="only this user")
     one.add_argument("--room", type=text, help="only this room")
+    parser.add_argument(
+        "--erased", action="store_true", help="with --user: print where the store still tells of them; nothing else"
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.erased:
+        return _look_for_traces(args)
     drifts, looked = asyncio.run(_find_drifts(args))
     for drift in drifts:
         print(_line(drift, repair=args.repair))
@@ -41,6 +47,25 @@ def run(args: argparse.Namespace) -> int:
     mended = sum(drift.mended for drift in drifts)
     note(f"{_many(len(drifts), 'difference')}{f', {mended:,} mended' if args.repair and drifts else ''}")
     return DRIFT_FOUND if drifts else 0
+
+
+def _look_for_traces(args: argparse.Namespace) -> int:
+    """Print each trace of a user. Raises Invalid without one."""
+    if args.user is None or args.repair:
+        raise Invalid("erased", "--erased goes with --user, and without --repair")
+    found = asyncio.run(_traces(args))
+    note(f"{_many(found, 'trace')} of {args.user}")
+    return DRIFT_FOUND if found else 0
+
+
+async def _traces(args: argparse.Namespace) -> int:
+    found, app = 0, args.app or FIRST_APP
+    async with existing_store(note) as (executor, settings):
+        await app_registry(executor, settings).check(app)
+        async for trace in traces(executor, app, args.user):
+            print(trace)
+            found += 1
+    return found
 
 
 def _many(number: int, noun: str) -> str:

@@ -136,5 +136,5 @@ class WholeLine(Struct, frozen=True, tag="whole"):
 OfRoom = HolesLine | MessageLine | MemberLine | StayLine
 Line = Header | UserLine | RoomLine | OfRoom | EndLine | WholeLine
 
-encode_line = msgspec.json.Encoder().encode
+encode_line = msgspec.json.Encoder().encode  # also of lines that no import reads
 decode_line = msgspec.json.Decoder(Line).decode

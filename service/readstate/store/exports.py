@@ -5,9 +5,10 @@ after that, and each of them says how far they had read of these messages. When 
 deleted together meanwhile, the room is looked at again: counts would fit to neither time.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from readstate.domain.transfer import EndLine, HolesLine, Line, MemberLine, MessageLine, RoomLine, StayLine, UserLine
 from readstate.errors import Unavailable
@@ -65,7 +66,7 @@ class RedisExport:
             look = _Look(self._executor, key, room, await self._executor.call(scripts.export_room(), key))
             lines: list[Line] = [line async for line in look.lines()]
             after = await self._executor.call(scripts.export_room(), key)
-            if not look.late and _identity(after) == _identity(look.head):
+            if _identity(after) == _identity(look.head):
                 return [*lines, EndLine(room)]
         raise Unavailable(f"room {room} changes too quickly to be exported: its messages are deleted again and again")
 
@@ -75,14 +76,15 @@ def _identity(room: ExportedRoom) -> tuple[int, int]:
 
 
 class _Look:
-    """One look at a room. `late`: somebody came back into it meanwhile."""
+    """One look at a room."""
 
     def __init__(self, executor: Executor, key: str, room: str, head: ExportedRoom) -> None:
         self._executor = executor
         self._key = key
         self._room = room
         self.head = head
-        self.late = False
+        self._members: dict[str, MemberLine] = {}
+        self._stays: list[StayLine] = []
 
     async def lines(self) -> AsyncIterator[Line]:
         pages = self._messages()
@@ -96,9 +98,10 @@ class _Look:
         async for page in pages:
             for message in page:
                 yield _message_line(message)
-        async for member in self._members():
+        await self._look_at_members()
+        for member in self._members.values():
             yield member
-        async for stay in self._stays():
+        for stay in self._stays:
             yield stay
 
     async def _messages(self) -> AsyncIterator[list[ExportedMessage]]:
@@ -120,42 +123,63 @@ class _Look:
             yield [int(hole) for hole in found]
             above = int(found[-1])
 
-    async def _members(self) -> AsyncIterator[MemberLine]:
-        for suffix in ("", OfRoom.LEAVERS):
-            names: list[bytes] = []
-            async for name, _ in scan_hash(self._executor, self._key + suffix, _MEMBERS_AT_ONCE):
-                if name:  # "" is the head
-                    names.append(name)
-                if len(names) == _MEMBERS_AT_ONCE:
-                    async for member in self._named(names):
-                        yield member
-                    names.clear()
-            async for member in self._named(names):
-                yield member
+    async def _look_at_members(self) -> None:
+        """Members, then those who have left, then their stays: who leaves or comes back meanwhile
+        is met once at least.
+        """
+        async for names in self._names(""):
+            await self._add_members(names)
+        stays: list[StayLine] = []
+        async for names in self._names(OfRoom.LEAVERS):
+            await self._add_members(names)
+            found = await self._executor.call(scripts.export_stays(head=self.head.seq, fields=names), self._key)
+            stays += (StayLine(*stay) for stay in found)
+        await self._add_members([stay.user.encode() for stay in stays])
+        for user, own in _by_user(stays).items():
+            self._add_stays(user, own)
+        # Of those who were away at the head and have come back, the stays alone tell anything.
+        self._members = {user: one for user, one in self._members.items() if one.joined <= self.head.seq}
 
-    async def _named(self, names: Sequence[bytes]) -> AsyncIterator[MemberLine]:
+    async def _names(self, suffix: str) -> AsyncIterator[list[bytes]]:
+        names: list[bytes] = []
+        async for name, _ in scan_hash(self._executor, self._key + suffix, _MEMBERS_AT_ONCE):
+            if name:  # "" is the head
+                names.append(name)
+            if len(names) == _MEMBERS_AT_ONCE:
+                yield names
+                names = []
+        if names:
+            yield names
+
+    async def _add_members(self, names: Sequence[bytes]) -> None:
+        names = [name for name in dict.fromkeys(names) if name.decode() not in self._members]
         while names:
             call = scripts.export_members(
                 head=self.head.seq, ordinal=self.head.ordinal, most=_MOVES_AT_ONCE, names=names
             )
             reply = await self._executor.call(call, self._key)
-            self.late = self.late or reply.late
-            for member in reply.people:
-                yield _member_line(member)
+            self._members |= {one.member: _member_line(one) for one in reply.people}
             names = names[reply.looked :]
 
-    async def _stays(self) -> AsyncIterator[StayLine]:
-        fields: list[bytes] = []
-        async for field, _ in scan_hash(self._executor, self._key + OfRoom.LEAVERS, _MEMBERS_AT_ONCE):
-            fields.append(field)
-            if len(fields) == _MEMBERS_AT_ONCE:
-                for stay in await self._executor.call(
-                    scripts.export_stays(head=self.head.seq, fields=fields), self._key
-                ):
-                    yield StayLine(*stay)
-                fields.clear()
-        for stay in await self._executor.call(scripts.export_stays(head=self.head.seq, fields=fields), self._key):
-            yield StayLine(*stay)
+    def _add_stays(self, user: str, stays: Sequence[StayLine]) -> None:
+        """The stays of a user that had ended."""
+        member = self._members.get(user)
+        if member is None:
+            return
+        if member.joined > self.head.seq:
+            # They have come back since: as at the end of their last stay.
+            last = max(stays, key=lambda stay: stay.joined)
+            moves = tuple(move for move in member.moves if move[0] <= last.cursor)
+            self._members[user] = replace(member, joined=last.joined, read=min(member.read, last.cursor), moves=moves)
+        # One who was a member when they were looked at has left since.
+        self._stays += (stay for stay in stays if member.left or stay.joined != member.joined)
+
+
+def _by_user(stays: Iterable[StayLine]) -> dict[str, list[StayLine]]:
+    found: dict[str, list[StayLine]] = {}
+    for stay in stays:
+        found.setdefault(stay.user, []).append(stay)
+    return found
 
 
 def _room_line(room: str, head: ExportedRoom, seq: int, ordinal: int) -> RoomLine:
@@ -166,7 +190,7 @@ def _room_line(room: str, head: ExportedRoom, seq: int, ordinal: int) -> RoomLin
         profile={name: msgspec.Raw(value) for name, value in sorted(head.profile.items())},
         frozen=not head.active,
         by_client=head.by_client,
-        invited=sorted(head.invited),
+        invited=tuple(sorted(head.invited)),
         seq=seq,
         ordinal=ordinal,
         floor_seq=head.floor_seq,
@@ -186,7 +210,7 @@ def _message_line(message: ExportedMessage) -> MessageLine:
         deleted=bool(message.kind & _DELETED),
         recalled=bool(message.kind & _RECALLED),
         hidden=message.hidden,
-        acknowledged=message.acknowledged,
+        acknowledged=tuple(message.acknowledged),
     )
 
 
@@ -195,7 +219,7 @@ def _member_line(member: ExportedMember) -> MemberLine:
     return MemberLine(
         user=member.member,
         since=(member.since_cursor, member.since_ms),
-        moves=[(cursor, at_ms) if exact else (cursor, at_ms, False) for cursor, at_ms, exact in moves],
+        moves=tuple((cursor, at_ms) if exact else (cursor, at_ms, False) for cursor, at_ms, exact in moves),
         ordinal=member.ordinal,
         joined=member.joined,
         read=member.read,

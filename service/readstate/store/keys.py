@@ -72,6 +72,7 @@ A user's slot, `{u:<app>:<user>}` (a stamped copy of the rooms, and sums over it
     :g      zset    rooms that were left, by revision; their stamps go after an hour
     :p      hash    profile field -> JSON text
     :t      hash    token id -> issued token
+    :e      string  while the user is being erased: the name that stands in for theirs
 
 The head of a deleted room stays for a day, so that late updates are recognised as old; nothing else
 of it does, once its members have been updated. A user who is in no room has a side for one more
@@ -174,6 +175,7 @@ class OfUser(StrEnum):
     LEFT_ROOMS = ":g"
     USER_PROFILE = ":p"
     TOKENS = ":t"
+    STAND_IN = ":e"
 
 
 class OfShard(StrEnum):

@@ -14,9 +14,9 @@ variable is set anew in every call, unless its text ends in `-- kept`.
 Why functions and not EVALSHA: the server runs a script's text from its first line in every call and
 so makes each of its functions anew, for 0.1 us each. Why one library: what they share is there
 once, and the server's garbage collector goes over all of it again and again (docs/decisions/0008).
-The scripts of the audit (`audit_*.lua`), and those of export and import, are libraries of their
-own. The command loads the one that it needs, so no other call pays for it. All names end in a
-digest of the whole: two versions of the service can work on one server.
+The scripts of the audit (`audit_*.lua`), those of export and import, and those that erase a user
+are libraries of their own. The command loads the one that it needs, so no other call pays for it.
+All names end in a digest of the whole: two versions of the service can work on one server.
 
 A script's first line is `#!lua` and may end in one of two flags:
 
@@ -75,7 +75,7 @@ _DIRECTIVE = re.compile(r"^--@(?:include (?P<library>\S+)|(?P<plan>plan))$", re.
 FEW = 3  # scripts; a library that more of them use stands before all of them
 PREFIX = "readstate_"  # of every library and function of ours
 # What a script's name begins with, and the library that scripts of such names are in.
-_APART = {"audit": "audit_", "export": "transfer_", "import": "transfer_"}
+_APART = {"audit": "audit_", "export": "transfer_", "import": "transfer_", "erase": "people_"}
 
 
 class Library(Struct, frozen=True):

@@ -109,7 +109,12 @@ class RedisTokens:
                 raise TokenUnknown("no such token of this user")
             live = {token_id: live[token_id]}
         await self._revoke(app, user, live, now_s)
-        return [IssuedToken("", known, one.created_ms, one.expires_s, bool(one.digest)) for known, one in live.items()]
+        return _listed(live)
+
+    async def tokens(self, *, app: str, user: str) -> list[IssuedToken]:
+        """The user's tokens that have not ended, without their texts."""
+        live = await self._tokens(app, user, await self._now_s(Keys.user_tokens(app, user)))
+        return _listed(live)
 
     async def revocations(self, *, app: str, since: int) -> Revocations:
         return await self._executor.call(lua.revocations(since=since), Keys.revocations(app))
@@ -183,6 +188,11 @@ class RedisTokens:
         held = await self._executor.command("GET", key, key=key)
         if held is not None and _bound(held).user == user:
             await self._executor.command("DEL", key, key=key)
+
+
+def _listed(tokens: Mapping[str, _Issued]) -> list[IssuedToken]:
+    """Without their texts."""
+    return [IssuedToken("", known, one.created_ms, one.expires_s, bool(one.digest)) for known, one in tokens.items()]
 
 
 def _generation(app: str, bound: _Bound) -> int:

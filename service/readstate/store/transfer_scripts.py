@@ -52,7 +52,6 @@ class ExportedMember(Struct, frozen=True):
 
 class ExportedMembers(Struct, frozen=True):
     looked: int
-    late: bool
     people: list[ExportedMember]
 
 

@@ -1,0 +1,218 @@
+"""Users as people: who they are, what the store has of them, and how all of that is erased.
+
+A user who is erased leaves every room. What a room must keep of them, so that the counts of others
+stay exact, is kept under a name that stands in: their ended stays with the journal, and who sent
+which message. A one-to-one room whose id holds their name is deleted. Everything else goes.
+
+Each step is one script or command over a bounded piece, and may be repeated; so may the whole. The
+name that stands in is noted at the user's side first and goes last: an erasure that was broken off
+goes on with the same one.
+"""
+
+import asyncio
+import contextlib
+import re
+import secrets
+from collections.abc import AsyncIterator, Callable, Sequence
+
+import msgspec
+
+from readstate.batches import in_batches
+from readstate.domain.client_rules import Made
+from readstate.domain.direct import peers_of
+from readstate.domain.identity import Revocation
+from readstate.errors import RoomUnknown, UserUnknown
+from readstate.store import lua
+from readstate.store import people_scripts as scripts
+from readstate.store.bounds import Bounds
+from readstate.store.executor import Executor, by_field, scan_hash
+from readstate.store.keys import EVENT_SHARDS, Keys, OfRoom, OfShard, OfUser
+from readstate.store.outbox import Outbox
+from readstate.store.states import SEPARATOR
+from readstate.store.tokens import RedisTokens
+
+_AT_ONCE = 16  # rooms
+_SEQS_AT_ONCE = 100
+_SENDERS_AT_ONCE = 8
+_SCANNED_AT_ONCE = 500
+_SENDERS = "s"  # what their fields in a room's log begin with (lua/lib/keys.lua)
+
+_decode_revocation = msgspec.msgpack.Decoder(Revocation).decode
+_pack = msgspec.msgpack.Encoder().encode
+
+
+class RedisPeople:
+    """The people of one app."""
+
+    def __init__(self, executor: Executor, outbox: Outbox, bounds: Bounds, app: str) -> None:
+        self._executor = executor
+        self._outbox = outbox
+        self._settings = bounds.as_settings()
+        self._app = app
+        self._tokens = RedisTokens(executor)
+
+    async def users(self) -> AsyncIterator[str]:
+        """Everyone who was created or is in a room, each once."""
+        known: set[str] = set()
+        async for key in self._executor.scan(Keys.user(self._app, "*") + "*"):
+            parsed = Keys.parse(key[: key.rindex("}") + 1])
+            if parsed and parsed[2] not in known:
+                known.add(parsed[2])
+                yield parsed[2]
+
+    async def erase(self, user: str, name: str | None, advance: Callable[[int], None]) -> str:
+        """Erase a user. Returns the name that stands in: `name`, or one that is made up.
+
+        `advance` is told of so many more rooms that were looked at. Raises what Executor.call does.
+        """
+        name = await self._stand_in(user, name)
+        await self._end_tokens(user, name)
+        batch: list[str] = []
+        async for key in self._executor.scan(Keys.room(self._app, "*")):
+            if parsed := Keys.parse(key):
+                batch.append(parsed[2])
+            if len(batch) == _AT_ONCE:
+                await self._rooms(batch, user, name)
+                advance(len(batch))
+                batch.clear()
+        await self._rooms(batch, user, name)
+        advance(len(batch))
+        await self._outbox.idle()
+        await _Elsewhere(self._executor, self._app, user).forget()
+        await self._side(user)
+        return name
+
+    async def _stand_in(self, user: str, name: str | None) -> str:
+        key = Keys.user(self._app, user) + OfUser.STAND_IN
+        made = name or f"erased-{secrets.token_hex(8)}"
+        await self._executor.command("SET", key, made, "NX", key=key)
+        found: bytes = await self._executor.command("GET", key, key=key)
+        return found.decode()
+
+    async def _end_tokens(self, user: str, name: str) -> None:
+        """End the user's tokens. Revocations are told apart by the tokens, and keep no name."""
+        with contextlib.suppress(UserUnknown):
+            await self._tokens.revoke_tokens(app=self._app, user=user, token_id=None)
+        key = Keys.revocations(self._app)
+        found = await self._executor.command("ZRANGE", key, 0, -1, "WITHSCORES", key=key)
+        for packed, position in zip(found[::2], found[1::2], strict=True):
+            revoked = _decode_revocation(packed)
+            if revoked.user == user:
+                renamed = _pack(Revocation(name, revoked.token_id, revoked.expires_s))
+                await self._executor.command("ZADD", key, position, renamed, key=key)
+                await self._executor.command("ZREM", key, packed, key=key)
+
+    async def _rooms(self, rooms: Sequence[str], user: str, name: str) -> None:
+        await asyncio.gather(*(self._room(room, user, name) for room in rooms))
+
+    async def _room(self, room: str, user: str, name: str) -> None:
+        peers = peers_of(room)
+        if peers and user in peers:
+            await self._direct_room(room, [peer for peer in peers if peer != user])
+            return
+        key = Keys.room(self._app, room)
+        leaving = lua.remove_members(app=self._app, settings=self._settings, made=Made.ANYHOW, members=[user])
+        with contextlib.suppress(RoomUnknown):
+            await self._outbox.change(leaving, self._app, room)
+        await self._outbox.drain(self._app, room)
+        own = escaped(user + SEPARATOR) + "*"
+        call = scripts.erase_member(
+            user=user,
+            stand_in=name,
+            chunks=await self._fields(key + OfRoom.JOURNALS, own),
+            stays=await self._fields(key + OfRoom.LEAVERS, own),
+            seqs=[],
+        )
+        await self._executor.call(call, key)
+        seqs = await self._fields(key + OfRoom.ACKNOWLEDGEMENTS, "*", having=user.encode())
+        for batch in in_batches(seqs, _SEQS_AT_ONCE):
+            call = scripts.erase_member(user=user, stand_in=name, chunks=[], stays=[], seqs=batch)
+            await self._executor.call(call, key)
+        senders = await self._fields(key + OfRoom.MESSAGE_LOG, f"{_SENDERS}*", having=user.encode())
+        numbers = [field.decode().removeprefix(_SENDERS) for field in senders]
+        for some in in_batches(numbers, _SENDERS_AT_ONCE):
+            await self._executor.call(scripts.erase_sender(user=user, stand_in=name, numbers=some), key)
+
+    async def _fields(self, key: str, pattern: str, *, having: bytes = b"") -> list[bytes]:
+        """Fields of a hash that match, and whose values have these bytes."""
+        found: set[bytes] = set()
+        scan_cursor: bytes | int = 0
+        while scan_cursor != b"0":
+            scan_cursor, flat = await self._executor.command(
+                *("HSCAN", key, scan_cursor, "MATCH", pattern, "COUNT", _SCANNED_AT_ONCE), key=key
+            )
+            found.update(field for field, value in by_field(flat).items() if having in value)
+        return sorted(found)
+
+    async def _direct_room(self, room: str, peers: Sequence[str]) -> None:
+        """Delete a room whose id holds the user's name, and all that is kept of deleted ones."""
+        key = Keys.room(self._app, room)
+        await self._outbox.change(lua.delete_room(app=self._app, made=Made.ANYHOW), self._app, room)
+        await self._outbox.drain(self._app, room)
+        await self._outbox.idle()
+        for peer in peers:
+            await self._executor.call(scripts.erase_copy(room=room), Keys.user(self._app, peer))
+        await self._executor.command("UNLINK", *Keys.beside(key), key=key)
+        entered = Keys.pending_rooms_of(key)
+        await self._executor.command("ZREM", entered, key, key=entered)
+
+    async def _side(self, user: str) -> None:
+        """What is the user's own; the name that stood in goes last."""
+        key = Keys.user(self._app, user)
+        own = [one for one in Keys.beside(key) if one != key + OfUser.STAND_IN]
+        await self._executor.command("UNLINK", *own, key=key)
+        await self._executor.command("UNLINK", key + OfUser.STAND_IN, key=key)
+
+
+class _Elsewhere:
+    """What tells of a user in neither their own slot nor in rooms."""
+
+    def __init__(self, executor: Executor, app: str, user: str) -> None:
+        self._executor = executor
+        self._app = app
+        self._user = user
+
+    async def forget(self) -> None:
+        for shard in range(EVENT_SHARDS):
+            await self._events(Keys.events(shard))
+        async for key in self._executor.scan(Keys.window(escaped(self._app), f"*:{escaped(self._user)}")):
+            await self._executor.command("UNLINK", key, key=key)
+        async for key in self._executor.scan(Keys.message(escaped(self._app), "*")):
+            room = await self._executor.command("GET", key, key=key)
+            if room and self._user in (peers_of(room.decode()) or ()):
+                await self._executor.command("UNLINK", key, key=key)
+
+    async def _events(self, shard: str) -> None:
+        """Events for webhooks: those that come, those that wait, and what became of others."""
+        for entry, fields in await self._executor.command("XRANGE", shard, "-", "+", key=shard):
+            if fields and fields[0].decode() == self._app and self._is_of_user(*_place_of(fields[1])):
+                await self._executor.command("XDEL", shard, entry, key=shard)
+        for suffix, command in ((OfShard.WAITING, "HDEL"), (OfShard.DEAD_LETTERS, "HDEL")):
+            async for membership, _ in scan_hash(self._executor, shard + suffix, _SCANNED_AT_ONCE):
+                await self._drop(command, shard + suffix, membership)
+        for suffix in (OfShard.DUE, OfShard.DELIVERED_REVISIONS):
+            for membership in await self._executor.command("ZRANGE", shard + suffix, 0, -1, key=shard + suffix):
+                await self._drop("ZREM", shard + suffix, membership)
+
+    async def _drop(self, command: str, key: str, membership: bytes) -> None:
+        app, room, member = membership.decode().split(SEPARATOR)
+        if app == self._app and self._is_of_user(room, member):
+            await self._executor.command(command, key, membership, key=key)
+
+    def _is_of_user(self, room: str, member: str) -> bool:
+        return member == self._user or self._user in (peers_of(room) or ())
+
+
+def _place_of(packed: bytes) -> tuple[str, str]:
+    """Room and member of an event in a stream: the notice of a read stands first in it."""
+    unpacker = msgspec.msgpack.Decoder(tuple[str, str, str, str, int])
+    _, room, member, _, _ = unpacker.decode(packed[:-_BEHIND_NOTICE])
+    return room, member
+
+
+_BEHIND_NOTICE = 17  # bytes (ENTRY_LAYOUT in lua/lib/events.lua)
+
+
+def escaped(text: str) -> str:
+    """A text that stands for itself in a pattern of the store."""
+    return re.sub(r"([*?\[\]\\^-])", r"\\\1", text)

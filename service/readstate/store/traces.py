@@ -1,0 +1,97 @@
+"""Where the store still tells of a user: the proof that they were erased.
+
+All that is stored is looked at, not only where a user's name should be. An id counts as found
+where it stands for itself: as a key's, field's or member's name, between separators, as a packed or
+JSON text, or as a peer in the id of a one-to-one room.
+"""
+
+import re
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from readstate.domain.direct import PREFIX
+from readstate.store.executor import Executor, scan_hash
+from readstate.store.keys import OfRoom
+
+_AT_ONCE = 500
+_SHORT_TEXT = 32  # bytes; the first byte of a packed text that is shorter says its length
+_FOREIGN = re.compile(r"\{[a-z]:([a-z0-9-]+)[:}]")
+
+
+async def traces(executor: Executor, app: str, user: str) -> AsyncIterator[str]:
+    """The keys, and of hashes and sets the fields, that tell of a user; none after an erasure.
+
+    What rooms have just published is left out: it ends by itself within 5 s. Raises what
+    Executor.call does.
+    """
+    pattern = _pattern(user)
+    async for key in executor.scan("*"):
+        foreign = _FOREIGN.match(key)
+        if (foreign and foreign[1] != app) or (key.startswith("{r:") and key.endswith(OfRoom.RECENT)):
+            continue
+        if key.startswith(f"{{u:{app}:{user}}}") or (key.startswith("{q:") and key.endswith(f":{user}}}")):
+            yield key
+            continue
+        async for parts in _contents(executor, key):
+            if _is_of_app(key, parts[0], app) and any(map(pattern.search, [key.encode(), *parts])):
+                yield f"{key} {parts[0].decode(errors='backslashreplace')}"
+
+
+def _is_of_app(key: str, name: bytes, app: str) -> bool:
+    """Events of all apps stand beside one another."""
+    return not key.startswith("{w:") or b"\x1f" not in name or name.startswith(app.encode() + b"\x1f")
+
+
+def _pattern(user: str) -> re.Pattern[bytes]:
+    name = user.encode()
+    text = re.escape(name)
+    size = len(name)
+    packed = bytes([0xA0 | size]) if size < _SHORT_TEXT else bytes([0xD9, size])
+    prefix = re.escape(PREFIX.encode())
+    forms = (
+        rb"(?:\A|\x1f)" + text + rb"(?:\Z|\x1f)",
+        re.escape(packed) + text,
+        rb"\x00\x00[\x00-\xff]{3}" + re.escape(bytes([size])) + text,  # among a room's senders
+        re.escape(msgspec.json.encode(user)),
+        prefix + str(len(user)).encode() + b":" + text + b":",
+        prefix + rb"[0-9]+:[^\x00-\x1f]{1,128}?:" + text + rb"(?:\Z|\}|[\x00-\x1f\x80-\xff])",
+    )
+    return re.compile(b"|".join(forms), re.DOTALL)
+
+
+async def _contents(executor: Executor, key: str) -> AsyncIterator[Sequence[bytes]]:
+    """The parts of a key's value: a name, or "" for none, and what it has."""
+    kind = (await executor.command("TYPE", key, key=key)).decode()
+    if kind == "hash":
+        async for pair in scan_hash(executor, key, _AT_ONCE):
+            yield pair
+    elif kind == "string":
+        yield b"", await executor.command("GET", key, key=key) or b""
+    elif kind == "list":
+        for item in await executor.command("LRANGE", key, 0, -1, key=key):
+            yield b"", item
+    elif kind == "stream":
+        for entry in await executor.command("XRANGE", key, "-", "+", key=key):
+            for parts in _of_entry(entry):
+                yield parts
+    elif kind in ("set", "zset"):
+        async for name in _members(executor, key, kind):
+            yield (name,)
+
+
+def _of_entry(entry: Any) -> Iterator[Sequence[bytes]]:
+    """An event in a stream: the app, with a separator as other names of events have it."""
+    _, fields = entry
+    for name, value in zip(fields[::2], fields[1::2], strict=True):
+        yield name + b"\x1f", value
+
+
+async def _members(executor: Executor, key: str, kind: str) -> AsyncIterator[bytes]:
+    command, step = ("SSCAN", 1) if kind == "set" else ("ZSCAN", 2)
+    scan_cursor: bytes | int = 0
+    while scan_cursor != b"0":
+        scan_cursor, flat = await executor.command(command, key, scan_cursor, "COUNT", _AT_ONCE, key=key)
+        for name in flat[::step]:
+            yield name

@@ -1,0 +1,170 @@
+"""Random histories: who is erased leaves no trace, and nobody else's counts change."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import rule, run_state_machine_as_test
+from msgspec.structs import replace
+
+from readstate.domain.direct import direct_room
+from readstate.domain.receipts import Filter, ReceiptsPage
+from readstate.errors import Fault
+from readstate.store.connect import connect
+from readstate.store.executor import Executor
+from readstate.store.people import RedisPeople
+from readstate.store.redis_store import RedisStore, redis_store
+from readstate.store.traces import traces
+from readstate.store.users import RedisUsers
+from tests.support.copies import ROOMS, USERS
+from tests.support.machine import JOURNAL_MOVES, Bench, ReadStateMachine, outcome_of, rooms, users
+from tests.support.receipts import whole_list
+from tests.support.servers import Cluster, Server
+from tests.support.transfers import Breaking
+
+ERASED = "bob"
+OTHERS = tuple(user for user in USERS if user != ERASED)
+STAND_IN = "somebody-else"
+
+
+class ErasureMachine(ReadStateMachine):
+    """The same programs; in the end one user is erased, at the second try."""
+
+    set_tags = set_status = set_profile = None  # type: ignore[assignment]  # they do not concern people
+
+    @rule(user=users)
+    def profile(self, user: str) -> None:
+        self.run(RedisUsers(self.bench.executor).upsert_user(app=self.app, user=user, profile={"name": b'"x"'}))
+
+    @rule(room=rooms, other=users, turns=st.integers(2, 40))
+    def talk(self, room: str, other: str, turns: int) -> None:
+        """Journals grow, sometimes beyond what is kept."""
+        for turn in range(turns):
+            self.post_without_an_id(room, (ERASED, other)[turn % 2], True)
+
+    @rule(room=rooms)
+    def come_and_go(self, room: str) -> None:
+        for method in ("add_members", "remove_members", "add_members"):
+            self.do(method, room=room, members=[ERASED])
+
+    def teardown(self) -> None:
+        super().teardown()
+        if self.whole:
+            self.run(self._erase())
+
+    async def _erase(self) -> None:
+        for room in ROOMS:
+            await outcome_of(self.store.rooms.remove_members(app=self.app, room=room, members=[ERASED]))
+        before = await self._answers()
+        number = self.bench.programs % 40
+        dying = Breaking(self.bench.executor, number)
+        try:
+            await people_of(self._store_on(dying), self.app).erase(ERASED, STAND_IN, lambda _: None)
+        except Fault:
+            assert dying.has_died
+            assert await self.store.audit.audit_all(app=self.app) == []
+        # The name of the first try is kept.
+        name = await people_of(self.store, self.app).erase(ERASED, STAND_IN, lambda _: None)
+        assert name == STAND_IN
+        assert [trace async for trace in traces(self.bench.executor, self.app, ERASED)] == []
+        assert await self.store.audit.audit_all(app=self.app) == []
+        assert await self._answers() == before
+        await self._check_bytes()
+
+    def _store_on(self, executor: Any) -> RedisStore:
+        return redis_store(
+            executor, fanout_limit=self.bounds.limit, attention_posts=self.bounds.attention, journal_moves=JOURNAL_MOVES
+        )
+
+    async def _answers(self) -> list[Any]:
+        """What others are answered; the erased user and their stand-in are the same."""
+        answers: list[Any] = []
+        for room in ROOMS:
+            answers.append(await outcome_of(self.store.rooms.members(app=self.app, room=room)))
+            there = self.model.worlds.get(self.app, {}).get(room)
+            for message in there.messages if there else ():
+                for which in Filter:
+                    page = await outcome_of(whole_list(self.store, self.app, room, message.id, which))
+                    answers.append(_with_stand_in(page))
+        for user in OTHERS:
+            self.copies.ask(user, self.model.worlds.get(self.app, {}), self.bounds)
+            answers.append(await self.store.badges.badge(app=self.app, user=user, tags=()))
+        return answers
+
+    async def _check_bytes(self) -> None:
+        """No value of the app has the bytes of the name."""
+        for found in await self.bench.executor.each_node("KEYS", f"{{[rut]:{self.app}:*"):
+            for key in found:
+                assert ERASED.encode() not in await raw(self.bench.executor, key), key
+
+    async def _compare(self) -> None:
+        """Other tests do."""
+
+
+async def raw(executor: Executor, key: bytes) -> bytes:
+    """All bytes of a key and its value, one behind the other."""
+    name = key.decode()
+    kind = (await executor.command("TYPE", name, key=name)).decode()
+    ask = {
+        "hash": ("HGETALL", name),
+        "zset": ("ZRANGE", name, 0, -1),
+        "set": ("SMEMBERS", name),
+        "string": ("GET", name),
+        "list": ("LRANGE", name, 0, 0),
+        "none": ("EXISTS", name),
+    }[kind]
+    found = await executor.command(*ask, key=name)
+    return key + b"\0".join(found if isinstance(found, list) else [b""])
+
+
+def _with_stand_in(page: ReceiptsPage | type) -> Any:
+    if isinstance(page, type):
+        return page
+    readers = [replace(one, member=STAND_IN) if one.member == ERASED else one for one in page.readers]
+    message = page.message
+    if message.sender == ERASED:
+        message = replace(message, sender=STAND_IN)
+    return replace(page, readers=tuple(sorted(readers, key=lambda one: one.member)), message=message)
+
+
+def people_of(store: RedisStore, app: str) -> RedisPeople:
+    return RedisPeople(store.rooms._executor, store.outbox, store.bounds, app)
+
+
+@pytest.mark.parametrize("plan", ["atomic", "split"])
+@pytest.mark.timeout(3600)
+def test_who_is_erased_leaves_no_trace(
+    plan: str, lua_dir: Path | None, full: bool, request: pytest.FixtureRequest
+) -> None:
+    where: Server | Cluster = request.getfixturevalue("server" if plan == "atomic" else "cluster")
+    with asyncio.Runner() as runner:
+        executor = runner.run(connect(where.url, lua=lua_dir))
+        restart = where.restart if isinstance(where, Server) else where.restart_one
+        bench = Bench(runner.run, executor, restart, 80, where.term_of)
+        try:
+            programs = request.config.getoption("--programs") or (500 if full else 8)
+            run_state_machine_as_test(
+                lambda: ErasureMachine(bench),  # type: ignore[arg-type]
+                settings=settings(max_examples=programs, stateful_step_count=40 if full else 25),
+            )
+        finally:
+            runner.run(executor.close())
+
+
+async def test_a_one_to_one_room_that_holds_the_name_is_deleted(store: RedisStore, app: str) -> None:
+    """And forgotten at the other user's side."""
+    room = direct_room("ann", "bob")
+    await store.rooms.create_room(app=app, room=room, tags=["direct"], members=["ann", "bob"])
+    await store.messages.post(
+        app=app, room=room, sender="bob", message="m1", countable=True, body="{}", sender_must_be_member=True
+    )
+    assert await store.badges.badge(app=app, user="ann", tags=()) == 1
+    name = await people_of(store, app).erase("bob", None, lambda _: None)
+    assert name.startswith("erased-")
+    assert await store.badges.badge(app=app, user="ann", tags=()) == 0
+    assert await store.rooms.rooms_of(app=app, user="ann") == []
+    assert [trace async for trace in traces(store.rooms._executor, app, "bob")] == []
+    assert await store.audit.audit_all(app=app) == []
