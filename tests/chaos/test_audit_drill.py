@@ -106,7 +106,7 @@ class Damage:
 
 @pytest.mark.timeout(900)
 async def test_damage_is_found_and_mended_while_others_write(drill: Drill, executor: Executor, app: str) -> None:
-    traffic = Traffic([redis_store(executor, attention_posts=2)], app, TRAFFIC, pause_s=0.1)
+    traffic = Traffic([redis_store(executor, attention_posts=2)], app, TRAFFIC, pause_s=0.5)
     damage = Damage(executor, app, traffic.found)
     await damage.prepare()
     await traffic.prepare()
