@@ -50,7 +50,7 @@ class _Request(Struct, frozen=True):
 
     key: str
     parts: tuple[Part, ...]
-    repeatable: bool = True  # and is repeated here: a connection would wait for its own server to come back
+    repeatable: bool = True  # by this file: a connection waits for its own server to come back
     script: Script | None = None
 
     @property
