@@ -85,7 +85,8 @@ class RedisPerson:
             except RoomUnknown:
                 continue
             found = [one for line in lines if (one := self._about(line))]
-            if len(found) > 2 or self._user in (peers_of(room) or ()):  # more than its beginning and end
+            is_theirs = isinstance(lines[0], RoomLine) and self._user in (*lines[0].invited, *(peers_of(room) or ()))
+            if is_theirs or len(found) > 2:  # more than its beginning and end
                 for one in found:
                     yield one
         for shard in range(EVENT_SHARDS):

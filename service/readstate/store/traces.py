@@ -17,7 +17,7 @@ from readstate.store.keys import OfRoom
 
 _AT_ONCE = 500
 _SHORT_TEXT = 32  # bytes; the first byte of a packed text that is shorter says its length
-_FOREIGN = re.compile(r"\{[a-z]:([a-z0-9-]+)[:}]")
+_OF_APP = re.compile(r"\{[rutmqla]:([a-z0-9-]+)[:}]")  # keys that hold the name of their app
 
 
 async def traces(executor: Executor, app: str, user: str) -> AsyncIterator[str]:
@@ -28,8 +28,8 @@ async def traces(executor: Executor, app: str, user: str) -> AsyncIterator[str]:
     """
     pattern = _pattern(user)
     async for key in executor.scan("*"):
-        foreign = _FOREIGN.match(key)
-        if (foreign and foreign[1] != app) or (key.startswith("{r:") and key.endswith(OfRoom.RECENT)):
+        whose = _OF_APP.match(key)
+        if (whose and whose[1] != app) or (key.startswith("{r:") and key.endswith(OfRoom.RECENT)):
             continue
         if key.startswith(f"{{u:{app}:{user}}}") or (key.startswith("{q:") and key.endswith(f":{user}}}")):
             yield key
@@ -48,11 +48,13 @@ def _pattern(user: str) -> re.Pattern[bytes]:
     name = user.encode()
     text = re.escape(name)
     size = len(name)
-    packed = bytes([0xA0 | size]) if size < _SHORT_TEXT else bytes([0xD9, size])
+    # Lua packs a short text as a longer one, Python does not.
+    short = re.escape(bytes([0xA0 | size])) + text if size < _SHORT_TEXT else rb"(?!)"
     prefix = re.escape(PREFIX.encode())
     forms = (
         rb"(?:\A|\x1f)" + text + rb"(?:\Z|\x1f)",
-        re.escape(packed) + text,
+        short,
+        re.escape(bytes([0xD9, size])) + text,
         rb"\x00\x00[\x00-\xff]{3}" + re.escape(bytes([size])) + text,  # among a room's senders
         re.escape(msgspec.json.encode(user)),
         prefix + str(len(user)).encode() + b":" + text + b":",
