@@ -70,6 +70,7 @@ def _measure(size: PopulationSize) -> tuple[StateMemory, StateMemory]:
     say(f"memory of {size}, ids of {size.user_id_chars} and {size.room_id_chars} characters")
     with valkey(SERVER_CORE) as server:
         population = Population(size)
+        run(_connect(server))
         before = server.used_memory()
         run(_fill(server, population))
         attentive = _look(server, population, before)
@@ -85,6 +86,12 @@ def _look(server: Valkey, population: Population, before: int) -> StateMemory:
     parts = {name: _mean(server, rooms, part) / size.room_size for part, name in ROOM_PARTS.items()}
     parts |= {name: _mean(server, users, part) / size.rooms_each for part, name in USER_PARTS.items()}
     return StateMemory((grown - messages) / size.states, parts)
+
+
+async def _connect(server: Valkey) -> None:
+    """The functions are loaded: they take memory, and are no read states."""
+    async with store_at(server.url):
+        pass
 
 
 async def _fill(server: Valkey, population: Population) -> None:

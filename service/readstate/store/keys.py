@@ -62,7 +62,8 @@ A user's slot, `{u:<app>:<user>}` (a stamped copy of the rooms, and sums over it
 
     (bare)  hash    "" -> the sums: version, total unread, whether there are rooms with news,
                     number of derived rooms;
-                    r<room> -> (revision, cursor, unread, state, version, tag set);
+                    r<room> -> (revision, cursor, unread, state, version, tag set), short while the
+                    numbers are low, else wide (lua/lib/copies.lua);
                     t<tag>, s<tag set> -> unread
     :s      hash    tag set -> how many counted rooms carry exactly this set
     :k      hash    tag -> how many of these sets it is in; "" -> the weight of the sets
