@@ -6,12 +6,15 @@
 //       {"event": name, "args": [...]}
 //       {"ack": event, "args": [...]}
 //
-// With `token` each connection begins with `auth2`, as README has it.
+// With `token` each connection begins with `auth2`, as README has it. `version`: another than the newest.
 
+import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
-import { io } from "socket.io-client";
 
-const { url, options, token } = JSON.parse(process.argv[2]);
+const { url, options, token, version } = JSON.parse(process.argv[2]);
+// Before 3.1 the package itself was the function.
+const library = createRequire(import.meta.url)(version ? `socket.io-client-${version}` : "socket.io-client");
+const io = library.io ?? library;
 const say = (line) => process.stdout.write(JSON.stringify(line) + "\n");
 const acked = (event) => (...args) => say({ ack: event, args });
 

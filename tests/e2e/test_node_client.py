@@ -7,7 +7,7 @@ import secrets
 import shutil
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -110,15 +110,17 @@ async def node(
     options: dict[str, Any],
     *,
     token: str = "",
+    version: str = "",
     comes_back: bool = False,
     state: str = "connect",
 ) -> AsyncIterator[NodeClient]:
     """A client in that `state`.
 
-    `comes_back`: by itself; `token`: it says `auth2` whenever it is connected.
+    `comes_back`: by itself; `token`: it says `auth2` whenever it is connected; `version`: of the
+    client; "" for the newest.
     """
     wishes = {**options, "reconnection": comes_back, "reconnectionDelay": 300, "reconnectionDelayMax": 600}
-    argument = json.dumps({"url": url, "options": wishes, "token": token})
+    argument = json.dumps({"url": url, "options": wishes, "token": token, "version": version})
     process = await asyncio.create_subprocess_exec(
         "node", str(script), argument, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
@@ -211,7 +213,7 @@ async def test_a_connection_that_begins_with_long_polling(client_js: Path) -> No
         assert faults(process) == []
 
 
-# Clients that were away
+# Clients that were away, and clients of another version
 
 
 @pytest.fixture(scope="module")
@@ -258,6 +260,30 @@ async def test_what_is_said_in_one_turn_is_heard_whatever_the_transport(
             async with node(client_js, polled.url, {"transports": [transport], "auth": {"token": token}}) as phone:
                 phone.send(emit="lastRead", all=[[{"room": room, "message": message}] for message in messages])
                 assert [answer["RC"] for answer in await phone.acks("lastRead", 40)] == [0] * 40
+
+
+@pytest.mark.parametrize("version", ["3.0", "4.0"])
+async def test_the_oldest_clients_of_each_version_use_all_transports(
+    polled: ServiceProcess, client_js: Path, version: str
+) -> None:
+    ann = f"ann-{secrets.token_hex(4)}"
+    transports = (["websocket"], ["polling"], ["polling", "websocket"])
+    async with Backend(polled.url) as backend, AsyncExitStack() as stack:
+        auth = {"token": await backend.token(ann)}
+        room = await backend.room(f"room-{secrets.token_hex(4)}", ann)
+        phones = [
+            await stack.enter_async_context(
+                node(client_js, polled.url, {"transports": its_own, "auth": auth}, version=version)
+            )
+            for its_own in transports
+        ]
+        messages = []
+        for phone in phones:
+            messages += [await backend.post(room, ann) for _ in range(3)]
+            answer = await phone.ask("lastRead", {"room": room, "message": messages[-1]})
+            assert (answer["RC"], answer["result"]["lastRead"]) == (0, messages[-1])
+        for phone in phones:
+            assert [message["_id"] for message in await phone.told("chat message", len(messages))] == messages
 
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
