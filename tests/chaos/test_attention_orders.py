@@ -48,7 +48,7 @@ TOGETHER = (
 
 # Calls that the order of the others does not depend on.
 ASIDE = ("EXISTS", "ZADD", "SET", "enter_pending_room")
-SOME_ORDERS, MORE_ORDERS = 20, 800
+SOME_ORDERS, MORE_ORDERS = 12, 800
 
 # One of so many is chosen at the next point.
 Choose = Callable[[int], int]

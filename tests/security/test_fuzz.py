@@ -40,8 +40,8 @@ async def test_no_request_makes_it_fail(full: bool, seed: str, only: int | None)
 async def test_no_frame_makes_it_fail(full: bool, seed: str, only: int | None) -> None:
     """Over websockets and long-polling; requests of a session come to any of three workers."""
     async with fuzzing(seed, workers=3, **NO_LIMITS) as fuzz:
-        await fuzz.websockets(15_000 if full else 500, only)
-        await fuzz.polling(15_000 if full else 500, only)
+        await fuzz.websockets(15_000 if full else 300, only)
+        await fuzz.polling(15_000 if full else 300, only)
         assert fuzz.reached["socket"] > 0 or only is not None
         assert fuzz.reached["polling"] > 0 or only is not None
 
@@ -49,5 +49,5 @@ async def test_no_frame_makes_it_fail(full: bool, seed: str, only: int | None) -
 async def test_nor_where_the_limits_are_reached(full: bool, seed: str, only: int | None) -> None:
     """With the default limits."""
     async with fuzzing(seed, workers=2) as fuzz:
-        await fuzz.requests(20_000 if full else 1_000, only)
+        await fuzz.requests(20_000 if full else 600, only)
         await fuzz.websockets(2_000 if full else 100, only)

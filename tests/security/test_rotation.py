@@ -117,7 +117,7 @@ class Load:
                     client, "GET", "/me/badge", {"IM-CLIENT-KEY": self.client_key, "IM-Authorization": token}
                 )
             await self._call(client, "GET", "/me/badge", {"IM-API-KEY": self.api_key, "IM-CLIENT-ID": user})
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.04)
 
     async def _sign_in(self, client: httpx.AsyncClient, user: str) -> str:
         answer = await self._call(
