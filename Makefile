@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-all drills e2e format lint types check load load-smoke bench bench-check mutants wheel lock clean
+.PHONY: help run docs demo test test-all drills e2e format lint types check load load-smoke bench bench-check mutants wheel lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -79,6 +79,15 @@ bench-check: .venv ## measure shortly and fail when a ratio is over 15 % (of mem
 mutants: .venv ## change the scripts in many small ways and see that the tests notice each
 	$(BIN)/python -m tests.mutants
 
+# The site has an environment of its own: nothing else needs what makes it.
+.venv-docs/installed: requirements-docs.txt
+	@$(PYTHON) -m venv .venv-docs
+	@.venv-docs/bin/python -m pip -qq --disable-pip-version-check install --require-hashes --requirement requirements-docs.txt
+	@touch $@
+
+docs: .venv-docs/installed ## make the documentation site in dist/docs; a broken link fails
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs --quiet build --strict --config-file docs/site/mkdocs.yml
+
 wheel: .venv ## build the wheel into dist/
 	$(BIN)/hatchling build --target wheel
 
@@ -86,6 +95,7 @@ lock: .venv ## pin the newest dependencies that pyproject.toml allows (needs uv)
 	uv pip compile pyproject.toml --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --output-file requirements.txt
 	uv pip compile --group build --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --output-file requirements-build.txt
 	uv pip compile pyproject.toml --group dev --constraints requirements.txt --constraints requirements-build.txt --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --output-file requirements-dev.txt
+	uv pip compile --group docs --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --output-file requirements-docs.txt
 
 clean: ## remove what the other targets made, except the data in .readstate/
-	rm -rf .venv dist reports .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-docs dist reports .hypothesis .mypy_cache .pytest_cache .ruff_cache

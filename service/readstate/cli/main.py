@@ -58,6 +58,11 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=purpose)
         if name in arguments:
             # Only then, since each command needs libraries that the others do without.
-            module = f"{name}_" if iskeyword(name) else name
-            import_module(f"readstate.cli.{module}").declare(command)
+            declare(name, command)
     return parser
+
+
+def declare(name: str, parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command `name`, and name what runs."""
+    module = f"{name}_" if iskeyword(name) else name
+    import_module(f"readstate.cli.{module}").declare(parser)
