@@ -10,6 +10,7 @@ from readstate.dialects.access import costs
 from readstate.dialects.base import ProblemError, Services
 from readstate.dialects.imkit.errors import INVALID_CLIENT_KEY, INVALID_TOKEN, RATE_LIMIT_EXCEEDED, explain
 from readstate.dialects.imkit.reply import ok
+from readstate.dialects.imkit.sockets.admission import Admission
 from readstate.dialects.imkit.sockets.connection import AUTH_REFUSED, RATE_LIMITED, STATE_LOST, CloseReason, Connection
 from readstate.dialects.imkit.sockets.following import Following
 from readstate.dialects.imkit.sockets.hub import Hub
@@ -32,8 +33,9 @@ class TooManySockets(TooManyRequests):
 class SocketAuthenticator:
     """Signs connections in and out."""
 
-    def __init__(self, services: Services, hub: Hub[Connection], following: Following) -> None:
+    def __init__(self, services: Services, hub: Hub[Connection], following: Following, admission: Admission) -> None:
         self._services = services
+        self._admission = admission
         self._hub = hub
         self._following = following
 
@@ -48,7 +50,8 @@ class SocketAuthenticator:
             session = await self._session_of(connection, token, extra)
             if isinstance(extra, dict) and "badge" in extra:
                 connection.follows = extra["badge"] is True
-            await self._sign_in(connection, session)
+            async with self._admission.turn():
+                await self._sign_in(connection, session)
         except ProblemError as refusal:
             return refusal.problem.reply().payload, AUTH_REFUSED
         except TooManyRequests as error:

@@ -15,6 +15,7 @@ from readstate.dialects.http.frame_writer import FRAMES, FrameWriter
 from readstate.dialects.http.moving import movable
 from readstate.dialects.http.reply import Headers, retry_after
 from readstate.dialects.imkit.sockets import polling, websocket
+from readstate.dialects.imkit.sockets.admission import Admission
 from readstate.dialects.imkit.sockets.auth import SocketAuthenticator
 from readstate.dialects.imkit.sockets.client_events import ClientEvents
 from readstate.dialects.imkit.sockets.closing import GapClosing, TokenWatch
@@ -47,10 +48,11 @@ class SocketServer:
 
     def __init__(self, settings: Settings, services: Services, notices: Notices) -> None:
         addresses = AddressCounts("sockets", settings.address_socket_limit)
-        self._verifier = Verifier(services.rate_limits, addresses, origins=settings.cors_origins)
+        admission = Admission()
+        self._verifier = Verifier(services.rate_limits, addresses, admission, origins=settings.cors_origins)
         hub: Hub[Connection] = Hub(services.rooms.rooms_of, notices)
         self._following = Following(hub, services.changes)
-        authenticator = SocketAuthenticator(services, hub, self._following)
+        authenticator = SocketAuthenticator(services, hub, self._following, admission)
         self.connections = Connections(
             ClientEvents(services, authenticator, HTTP_CALLS),
             addresses,

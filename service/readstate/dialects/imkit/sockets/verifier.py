@@ -11,6 +11,7 @@ from readstate.dialects.http.client_address import AddressCounts, client_address
 from readstate.dialects.http.frame_writer import FRAMES
 from readstate.dialects.http.reply import Headers, retry_after
 from readstate.dialects.imkit.auth import CORS_HEADERS
+from readstate.dialects.imkit.sockets.admission import Admission
 from readstate.dialects.imkit.sockets.connection import Connection
 from readstate.errors import TooManyRequests
 
@@ -32,7 +33,10 @@ class Verifier:
     `addresses` counts the connections of each address. `origins` are comma-separated; `*` is any.
     """
 
-    def __init__(self, rate_limits: RateLimits, addresses: AddressCounts, *, origins: str) -> None:
+    def __init__(
+        self, rate_limits: RateLimits, addresses: AddressCounts, admission: Admission, *, origins: str
+    ) -> None:
+        self._admission = admission
         self._rate_limits = rate_limits
         self._addresses = addresses
         self._origins = frozenset(origin.strip() for origin in origins.split(","))
@@ -76,6 +80,8 @@ class Verifier:
             return str(error), 429, retry_after(error.retry_after_s)
         if connection is None and not self._addresses.may_hold_more(address):
             return "Too many sockets of this address; close some of them first", 429, retry_after(60)
+        if connection is None and (retry_after_s := self._admission.retry_after_s()):
+            return "too many clients connect at once; come back later", 503, retry_after(retry_after_s)
         return None
 
     def _is_allowed_origin(self, scope: Scope) -> bool:
