@@ -1,5 +1,6 @@
 """Fixtures for every test: real servers, a store on either plan, an app of its own."""
 
+import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -34,6 +35,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
     A mutant only has to fail, without an explanation.
     """
+    # Processes that tests start keep what they import as bytecode: else each of some hundred would
+    # compile it anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     phases = (Phase.explicit, Phase.generate) if config.getoption("--lua-dir") else tuple(Phase)
     settings.register_profile(
         "readstate",

@@ -21,6 +21,7 @@ from readstate.store.keys import Keys
 from tests.support.processes import ServiceProcess, own_service, run_command
 from tests.support.receiver import Receiver
 from tests.support.servers import Cluster, Server, free_port, short_directory
+from tests.support.waiting import wait_until_now
 
 KEYS = {"api_key": "a" * 32, "client_key": "c" * 32, "token_secret": "t" * 32}
 UNPRIVILEGED = ("user",)  # the tests may run as root
@@ -138,8 +139,7 @@ def test_replicas_are_counted(own_server: Server, directory: Path) -> None:
         with own_server.client() as client, replica.client() as follower:
             client.config_set("port", port)
             follower.replicaof("127.0.0.1", str(port))
-            while follower.info("replication")["master_link_status"] != "up":
-                pass
+            wait_until_now(lambda: follower.info("replication")["master_link_status"] == "up", "the replica")
         found = examined(redis_url=own_server.url, durability="replicated", **KEYS)
         refused = examined(redis_url=replica.url, **KEYS)
     finally:

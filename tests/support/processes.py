@@ -24,11 +24,8 @@ READY_S = 60.0
 def clean_environ(settings: Mapping[str, object] | None = None) -> dict[str, str]:
     """This process's environment with no READSTATE_ variable but `settings`, which are named in
     lower case without the prefix.
-
-    What is imported is kept as bytecode: else each of some hundred starts would compile it anew.
     """
-    left_out = ("READSTATE_", "PYTHONDONTWRITEBYTECODE")
-    ours = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("READSTATE_")}
     return ours | {f"READSTATE_{name.upper()}": str(value) for name, value in (settings or {}).items()}
 
 
