@@ -82,3 +82,13 @@ def many_rooms() -> Iterator[dict[str, object]]:
         for user in ("ada", "ben"):
             yield {"type": "member", "user": user, "since": [1, AT_MS], "ordinal": 1}
         yield {"type": "end", "room": room}
+
+
+def test_what_mattermost_has_exported_is_brought_in(data_dir: Path, tmp_path: Path) -> None:
+    path = tmp_path / "import.jsonl"
+    post = {"team": "core", "channel": "town", "user": "eve", "create_at": AT_MS}
+    lines = [{"type": "version", "version": 1}, {"type": "post", "post": post}]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    said = command("import", "--from", "mattermost", str(path), data_dir=data_dir)
+    assert "1 rooms imported, into app default" in said
+    assert "broken off" not in said

@@ -2,7 +2,8 @@
 
 import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import IO
 
@@ -11,11 +12,13 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeElapsedCo
 
 from readstate.cli.arguments import note, text
 from readstate.cli.existing_store import app_registry, on_store
+from readstate.domain.identity import FIRST_APP
 from readstate.domain.transfer import Header, Line
 from readstate.settings import Settings
 from readstate.store.executor import Executor
 from readstate.store.imports import RedisImport
 from readstate.store.redis_store import redis_store
+from readstate.transfer import mattermost, rocketchat
 from readstate.transfer.files import lines_of, read_lines
 from readstate.transfer.importing import Import
 
@@ -28,33 +31,53 @@ broken off is gone on with by the same command, within a week; see docs/export-a
 def declare(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = ABOUT
-    parser.add_argument("file", type=Path, help="an export, plain or gzipped")
-    parser.add_argument("--app", type=text, help="into this app (default: the one that was exported)")
+    parser.add_argument("file", type=Path, help="an export, plain or gzipped; with --from what that product wrote")
+    parser.add_argument(
+        "--from",
+        dest="source",
+        choices=(mattermost.SOURCE, rocketchat.SOURCE),
+        help="a bulk export of Mattermost (the .jsonl file), or a directory with a mongodump of Rocket.Chat",
+    )
+    parser.add_argument(
+        "--app", type=text, help="into this app (default: the one that was exported, else the first one)"
+    )
     parser.set_defaults(run=run)
 
 
 @on_store
 async def run(args: argparse.Namespace, executor: Executor, settings: Settings) -> None:
     store = redis_store(executor, **settings.bounds())
-    with args.file.open("rb") as file:
-        lines = read_lines(lines_of(file))
-        first = next(lines)
-        header = first[1]
-        assert isinstance(header, Header)  # read_lines has seen to it
+    with closing(_lines(args, settings)) as lines:
+        header = next(lines)[1]
+        assert isinstance(header, Header)  # _lines has seen to it
         app = args.app or header.app
         await app_registry(executor, settings).check(app)
         importing = Import(RedisImport(executor, store.outbox, store.bounds, app=app, source=header.id))
         try:
-            await importing.run(_shown(file, lines))
+            await importing.run(lines)
         finally:
             await store.outbox.idle()
     counted = ", ".join(f"{count:,} {what}" for what, count in sorted(importing.counted.items()))
     note(f"{counted or 'nothing'}, into app {app}")
-    if not importing.whole:
+    if args.source is None and not importing.whole:
         note("the export was broken off: whatever else it was to have is missing")
 
 
-def _shown(file: IO[bytes], lines: Iterator[tuple[int, Line]]) -> Iterator[tuple[int, Line]]:
+def _lines(args: argparse.Namespace, settings: Settings) -> Generator[tuple[int, Line]]:
+    """The lines of what is imported, with their numbers, the header first."""
+    app, history = args.app or FIRST_APP, settings.message_history
+    if args.source == rocketchat.SOURCE:
+        yield from enumerate(rocketchat.read_rocketchat(args.file, app, history), 1)
+        return
+    with args.file.open("rb") as file:
+        shown = _shown(file, lines_of(file))
+        if args.source == mattermost.SOURCE:
+            yield from enumerate(mattermost.read_mattermost(shown, app, history), 1)
+        else:
+            yield from read_lines(shown)
+
+
+def _shown(file: IO[bytes], lines: Iterable[bytes]) -> Iterator[bytes]:
     """The lines, with a bar on a terminal that shows how far in the file they are."""
     console = Console(stderr=True)
     with Progress(
