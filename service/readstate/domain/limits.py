@@ -8,6 +8,7 @@ from typing import NewType
 from readstate.errors import Invalid
 
 MAX_ID_BYTES = 128  # rooms, users, messages; UTF-8
+MAX_WATCHED = 100  # rooms that a socket shows
 FOLDED_IDS = frozenset({".", ".."})  # clients take them out of a path before they send it
 MAX_TAG_CHARS = 256
 MAX_TAGS = 100  # per room and per question

@@ -1,4 +1,4 @@
-"""Following the read state over a socket: the events `sync` and `badge`."""
+"""Following the read state over a socket: the events `sync`, `badge` and `watch`."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -59,6 +59,33 @@ async def test_a_wrong_sync_is_refused(backend: Backend, content: object, code: 
     async with device(backend, fresh("ann")) as phone:
         answer = await phone.call("sync", content)
         assert (answer["RC"], answer["error"]["code"]) == (400, code)
+
+
+async def test_a_socket_watches_the_rooms_that_it_shows(backend: Backend) -> None:
+    """It hears `lastRead` of these, and everywhere of what its own user reads. Other events come."""
+    ann, bob = fresh("ann"), fresh("bob")
+    token, other_token = await backend.token(ann), await backend.token(bob)
+    shown, hidden = [await backend.room(fresh("room"), ann, bob) for _ in range(2)]
+    async with device(backend, ann) as phone:
+        assert (await phone.call("watch", {"rooms": [shown]}))["result"] == {"rooms": [shown]}
+        messages = [await backend.post(room, "backend") for room in (shown, hidden)]
+        for reader in (other_token, token):
+            for room, message in zip((shown, hidden), messages, strict=True):
+                await backend.read(reader, room, message)
+        await phone.wait_for_payload("lastRead", {"roomID": hidden, "memberID": ann, "messageID": messages[1]})
+        heard = [(told["roomID"], told["memberID"]) for told in phone.payloads("lastRead")]
+        assert heard == [(shown, bob), (shown, ann), (hidden, ann)]
+        assert [told["_id"] for told in phone.payloads("chat message")] == messages
+        assert (await phone.call("watch", {"rooms": None}))["result"] == {"rooms": None}
+        message = await backend.post(hidden, bob)
+        await phone.wait_for_payload("lastRead", {"roomID": hidden, "memberID": bob, "messageID": message})
+
+
+@pytest.mark.parametrize("content", [None, {}, {"rooms": "r"}, {"rooms": [1]}, {"rooms": ["r"] * 101}])
+async def test_a_wrong_watch_is_refused(backend: Backend, content: object) -> None:
+    async with device(backend, fresh("ann")) as phone:
+        answer = await phone.call("watch", content)
+        assert (answer["RC"], answer["error"]["code"]) == (400, "INVALID_BODY")
 
 
 @pytest.mark.parametrize("way", ["handshake", "auth2"])

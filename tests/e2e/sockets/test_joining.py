@@ -35,6 +35,8 @@ USERS = ("ann", "bob")
 class Phone:
     """A connection that remembers messages, and that its user has left."""
 
+    watched = None
+
     def __init__(self) -> None:
         self.heard: list[str] = []
         self.is_closed = False

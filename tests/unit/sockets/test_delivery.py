@@ -33,6 +33,8 @@ OF_R = Source.room(APP, "r")  # of which source a notice of a room came is not l
 class FakeConnection:
     """Remembers what it was sent."""
 
+    watched = None
+
     def __init__(self) -> None:
         self.sent: list[str] = []
 

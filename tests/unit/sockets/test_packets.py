@@ -6,10 +6,12 @@ import pytest
 
 from readstate.dialects.imkit.sockets.encoding import Encoding
 from readstate.dialects.imkit.sockets.packets import (
+    JOINED_AT_MOST,
     MAX_OVERLOAD_S,
     PACKET_BURST,
     PACKETS_PER_S,
     ClientPacket,
+    EventBatch,
     Packet,
     PacketRate,
     ProtocolError,
@@ -121,3 +123,13 @@ def test_a_client_that_pauses_sometimes_stays_connected() -> None:
     rate = PacketRate(lambda: now_s)
     for packets in range(10_000):
         now_s += rate.reserve() + (10.0 if packets % 1_000 == 0 else 0.0)
+
+
+def test_events_that_go_together_are_one_packet_on_either_transport() -> None:
+    """A websocket gets their frames, a poll their texts with separators; of many there are several."""
+    events = [ServerEvent("lastRead", b'{"messageID":"m%d"}' % number) for number in range(JOINED_AT_MOST + 1)]
+    first, second = EventBatch(events).joined(Encoding.RAW)
+    singles = [event.packet(Encoding.RAW) for event in events]
+    assert first.frame == b"".join(packet.frame for packet in singles[:-1])
+    assert first.text == b"\x1e".join(packet.text for packet in singles[:-1])
+    assert (second.frame, second.text) == (singles[-1].frame, singles[-1].text)

@@ -6,10 +6,10 @@ Who uses whom. Each part gets what it uses in its constructor, and knows nothing
                                        +-> connection -> connections -> polling, websocket -+
                               timers --+          |            ^                            |
                                                   |            | as a ProtocolHandler       |
-                           hub -> auth -----------+-> client_events <- http_calls           |
-                           hub -------------------+-> delivery <- payloads -----------------+
-                           hub -------------------+-> joining (-> delivery) ----------------+
-                           hub -------------------+-> closing ------------------------------+
+              hub -> following -> auth -----------+-> client_events <- http_calls           |
+                    hub -> receipts --------------+-> delivery <- payloads -----------------+
+                    hub --------------------------+-> joining (-> delivery) ----------------+
+                    hub -> following -------------+-> closing ------------------------------+
                                                       verifier -----------------------------+
                                                                                             v
                                                                                          server
@@ -24,10 +24,12 @@ Who uses whom. Each part gets what it uses in its constructor, and knows nothing
     websocket      the websocket transport, also after an upgrade
     verifier       which requests are refused before they reach a connection
     hub            which connections receive the events of which room
+    following      tells users' own connections what has changed of their read state: `badge`
     auth           signs connections in and out
-    client_events  the events that clients send: conf, auth2, chat message, lastRead
+    client_events  the events that clients send: conf, auth2, watch, and calls
     http_calls     those of them that stand for a call of the HTTP API
     payloads       fetches what an event needs and its notice lacks
+    receipts       sends `lastRead`, several together when there are many
     delivery       from a notice to packets on connections, in order
     joining        users in rooms to which the worker does not listen yet
     closing        closes connections after the end of a token and after a gap

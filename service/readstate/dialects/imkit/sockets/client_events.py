@@ -5,10 +5,11 @@
     chat message  {room, messageType, message, ...}  as POST /rooms/:id/message
     lastRead      {room, message}                    as PUT /rooms/:id/lastRead
     sync          {since, limit}                     as GET /me/readState
+    watch         {rooms}                            `lastRead` of other rooms is not wanted
 
 The `extra` of auth2 may hold a client key. Other events are ignored: some clients send a `pong`
 event of their own. An ack has exactly one argument, and is sent only when the client asks for it.
-The acks of the last three are plain objects, also after `conf`.
+The acks of the last four are plain objects, also after `conf`.
 
 The token may also come in the handshake (`auth: {token}`). Until the connection is authenticated,
 events that need a user are held, in order: Socket.IO's clients send what was emitted offline before
@@ -30,6 +31,7 @@ from readstate.dialects.imkit.sockets.connection import CloseReason, Connection
 from readstate.dialects.imkit.sockets.encoding import Encoding
 from readstate.dialects.imkit.sockets.http_calls import RoomCall, SyncCall
 from readstate.dialects.imkit.sockets.packets import ClientPacket, decode_packet
+from readstate.domain.limits import MAX_ID_BYTES, MAX_WATCHED
 from readstate.errors import TooManyRequests
 
 MAX_HELD = 1_000  # events that wait for auth2
@@ -39,6 +41,7 @@ MAX_HELD_BYTES = 64 * 1024  # of them together
 NOT_AUTHENTICATED = Problem(
     425, "NOT_AUTHENTICATED", "Not authenticated yet: send auth2 first, or the token in the handshake"
 )
+NOT_ROOMS = Problem(400, "INVALID_BODY", f"rooms must be an array of up to {MAX_WATCHED} room ids, or null for all")
 UNSUPPORTED_ENCODING = Problem(400, "UNSUPPORTED_ENCODING", "encoding must be base64")  # ours
 
 
@@ -61,6 +64,8 @@ class ClientEvents(Struct, frozen=True):
         event, first = packet.data[0], packet.data[1] if len(packet.data) > 1 else None
         if event == "conf":
             _send_ack(connection, packet.ack_id, self._configure(connection, first))
+        elif event == "watch":
+            _send_ack(connection, packet.ack_id, self._watch(connection, first), Encoding.RAW)
         elif event in ("auth2", "auth"):
             extra = packet.data[2] if len(packet.data) > 2 else None
             answer, reason = await self.authenticator.authenticate(connection, first, extra)
@@ -113,6 +118,17 @@ class ClientEvents(Struct, frozen=True):
         connection.encoding = Encoding.BASE64
         return ok({"encoding": encoding}).payload
 
+    def _watch(self, connection: Connection, content: Any) -> bytes:
+        try:
+            self.authenticator.check_rate_limit(connection, costs.READ)
+        except TooManyRequests as error:
+            return RATE_LIMIT_EXCEEDED.reply_to(error, str(error)).payload
+        rooms = content.get("rooms", "") if isinstance(content, dict) else ""
+        if rooms is not None and not _are_rooms(rooms):
+            return NOT_ROOMS.reply().payload
+        connection.watched = None if rooms is None else frozenset(rooms)
+        return ok({"rooms": rooms}).payload
+
     async def _call(self, connection: Connection, call: RoomCall | SyncCall, content: Any) -> bytes:
         session = connection.session
         if session is None or not self.services.tokens.still_valid(session):
@@ -123,6 +139,14 @@ class ClientEvents(Struct, frozen=True):
             return RATE_LIMIT_EXCEEDED.reply_to(error, str(error)).payload
         principal = Principal(session.app, session.user, False, session)
         return await call.answer(self.services, principal, content)
+
+
+def _are_rooms(rooms: Any) -> bool:
+    return (
+        isinstance(rooms, list)
+        and len(rooms) <= MAX_WATCHED
+        and all(isinstance(room, str) and len(room) <= MAX_ID_BYTES for room in rooms)
+    )
 
 
 def _refuse_early(connection: Connection, packet: ClientPacket) -> None:

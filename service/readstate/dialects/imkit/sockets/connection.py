@@ -8,9 +8,11 @@ from msgspec import Struct
 
 from readstate.dialects.imkit.sockets import packets
 from readstate.dialects.imkit.sockets.encoding import Encoding, as_argument
-from readstate.dialects.imkit.sockets.packets import POLICY_VIOLATION, Packet, PacketRate, ServerEvent
+from readstate.dialects.imkit.sockets.packets import POLICY_VIOLATION, EventBatch, Packet, PacketRate, ServerEvent
 from readstate.dialects.imkit.sockets.send_queue import QueueBudgets, SendQueue
 from readstate.domain.identity import Session
+
+JOIN_BELOW = 8  # packets in the queue
 
 _PING = Packet(packets.PING)
 _CLOSE = Packet(packets.CLOSE)
@@ -85,6 +87,7 @@ class Connection:
     is_connected: bool = False  # to the namespace
     follows: bool = False  # the read state of its user: `badge` and `sync` are for it
     session: Session | None = None
+    watched: frozenset[str] | None = None  # rooms whose `lastRead` it wants; None: all
     authenticated_at_s: float = 0.0
     held_events: list[bytes] = field(default_factory=list)  # packets that came before auth2, unchanged
     held_bytes: int = 0
@@ -110,6 +113,15 @@ class Connection:
     def send_event(self, event: ServerEvent) -> None:
         """Queue an event."""
         self._push(event.packet(self.encoding))
+
+    def send_batch(self, batch: EventBatch) -> None:
+        """Queue events, joined if little waits: else newer ones may replace them one by one."""
+        if len(self._queue) >= JOIN_BELOW:
+            for event in batch.events:
+                self._push(event.packet(self.encoding))
+        else:
+            for packet in batch.joined(self.encoding):
+                self._push(packet)
 
     def send_text(self, text: str) -> None:
         """Queue a packet for this client alone."""

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
+from itertools import islice
 from typing import Any, Protocol
 
 import msgspec
@@ -36,6 +37,8 @@ from readstate.domain.limits import MAX_BODY_BYTES
 logger = logging.getLogger(__name__)
 
 AUTHENTICATE_WITHIN_S = 30.0
+CLOCK_EVERY = 32  # connections flushed between two looks at the clock
+FLUSH_S = 0.005  # of one turn of the event loop, so that other work does not wait longer
 LINGER_S = 2.0  # between the last packet and aborting the transport
 
 _failure = msgspec.json.Decoder(Failure).decode
@@ -69,6 +72,7 @@ class Connections:
         self._open: dict[str, Connection] = {}
         self._none_open = asyncio.Event()
         self._to_flush: dict[Connection, None] = {}
+        self._flush_is_due = False
         self._budgets = QueueBudgets()
         self.pings = Timeouts(ping_interval_s, Connection.send_ping)
         self.pongs: Timeouts[Connection] = Timeouts(ping_timeout_s, lambda late: self.close_now(late, PING_TIMEOUT))
@@ -162,9 +166,10 @@ class Connections:
 
     def flush_soon(self, connection: Connection) -> None:
         """Flush it at the end of this turn of the event loop: one write for several packets."""
-        if not self._to_flush:
-            self._loop.call_soon(self._flush)
         self._to_flush[connection] = None
+        if not self._flush_is_due:
+            self._flush_is_due = True
+            self._loop.call_soon(self._flush)
 
     def on_ping_sent(self, connection: Connection) -> None:
         """Wait for the pong, and then for the next ping."""
@@ -187,8 +192,14 @@ class Connections:
 
     def _flush(self) -> None:
         connections, self._to_flush = self._to_flush, {}
-        for connection in connections:
+        self._flush_is_due = False
+        ends_s = self._loop.time() + FLUSH_S
+        for number, connection in enumerate(connections, 1):
             connection.flush()
+            if number % CLOCK_EVERY == 0 and self._loop.time() > ends_s:
+                for later in islice(connections, number, None):
+                    self.flush_soon(later)
+                break
 
     # What clients send
 

@@ -20,6 +20,7 @@ from readstate.dialects.imkit.sockets.connection import Connection
 from readstate.dialects.imkit.sockets.encoding import encode_json
 from readstate.dialects.imkit.sockets.hub import Hub
 from readstate.dialects.imkit.sockets.packets import ServerEvent
+from readstate.dialects.imkit.sockets.receipts import Receipts, receipt_event
 from readstate.dialects.imkit.sockets.timers import Throttle
 from readstate.domain import notices
 from readstate.errors import Fault, Refusal
@@ -76,6 +77,7 @@ class Delivery:
         self._hub = hub
         self._payloads = payloads
         self._on_revoked = on_revoked
+        self._receipts = Receipts(hub)
         self._queues: dict[tuple[str, str], _RoomQueue] = {}
         self._arrivals: dict[str, Arrival] = {}  # mark ->
         self._tasks: set[asyncio.Task[None]] = set()
@@ -115,15 +117,20 @@ class Delivery:
     async def stop(self) -> None:
         """Drop what is queued."""
         self._throttle.stop()
+        self._receipts.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _send_now(self, app: str, notice: notices.OfRoom) -> bool:
         """Process a notice without a fetch. Returns False when it needs one."""
+        if isinstance(notice, notices.CursorMoved):
+            self._receipts.send(app, notice)
+            return True
+        self._receipts.flush(app, notice.room)
         match notice:
-            case notices.CursorMoved(room) | notices.MessageDeleted(room):
-                self._send_to_room(app, room, _plain_event(notice))
+            case notices.MessageDeleted(room):
+                self._send_to_room(app, room, _deleted_event(notice))
             case notices.Joined(room, members):
                 self._hub.on_joined(app, room, members)
             case notices.Left(room, members):
@@ -217,8 +224,10 @@ class Delivery:
         for notice in missed:
             event: ServerEvent | None = None
             match notice:
-                case notices.CursorMoved() | notices.MessageDeleted():
-                    event = _plain_event(notice)
+                case notices.CursorMoved():
+                    event = receipt_event(notice)
+                case notices.MessageDeleted():
+                    event = _deleted_event(notice)
                 case notices.MessagePosted():
                     if payload := await self._fetch(queue, "chat message", self._payloads.message(app, notice)):
                         event = ServerEvent("chat message", payload)
@@ -279,11 +288,7 @@ class Delivery:
             metrics.NOTICES_SENT.labels(event.name).inc(len(connections))
 
 
-def _plain_event(notice: notices.CursorMoved | notices.MessageDeleted) -> ServerEvent:
-    """The event of a notice that holds all that it needs."""
-    if isinstance(notice, notices.CursorMoved):
-        payload = {"roomID": notice.room, "memberID": notice.member, "messageID": notice.message}
-        return ServerEvent("lastRead", encode_json(payload), (notice.room, notice.member))
+def _deleted_event(notice: notices.MessageDeleted) -> ServerEvent:
     deleted = {"room": notice.room, "messageID": notice.message} | ({"before": notice.first} if notice.first else {})
     return ServerEvent("messageDeleted", encode_json(deleted))
 

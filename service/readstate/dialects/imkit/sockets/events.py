@@ -10,6 +10,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from readstate.dialects.imkit.sockets.payloads import ALWAYS, MAX_MEMBERS
+from readstate.domain.limits import MAX_WATCHED
 
 Node = Mapping[str, Any]  # JSON; of a schema or a value
 
@@ -51,6 +52,12 @@ _ROOM: Final = text("The room's id")
 _MESSAGE: Final = text("The message's id")
 _CLIENT_KEY: Final = text("The app's client key")
 
+_WATCHED: Final = {
+    "type": ["array", "null"],
+    "items": _ROOM,
+    "maxItems": MAX_WATCHED,
+    "description": "The rooms; null for all",
+}
 _SIGNS_IN: Final = DeclaredEvent(
     meaning="Authenticate this connection. It may be sent again, with another token or for another user",
     argument=text("A token of the user"),
@@ -79,6 +86,13 @@ CLIENT_EVENTS: Final[Mapping[str, DeclaredEvent]] = {
         example={"encoding": "base64"},
         result=fields({"encoding": {"const": "base64"}}),
         result_example={"encoding": "base64"},
+    ),
+    "watch": DeclaredEvent(
+        meaning="Have `lastRead` only of the rooms that the client shows, and of what its own user reads",
+        argument=fields({"rooms": _WATCHED}),
+        example={"rooms": ["garden"]},
+        result=fields({"rooms": _WATCHED}),
+        result_example={"rooms": ["garden"]},
     ),
     "auth2": _SIGNS_IN,
     "auth": _SIGNS_IN,

@@ -6,7 +6,7 @@ socketio/socket.io-protocol.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -26,6 +26,8 @@ PACKETS_PER_S = 50
 PACKET_BURST = 100
 MAX_OVERLOAD_S = 60.0  # a client that exceeds the rate for so long is disconnected
 MAX_ACK_DIGITS = 100
+
+JOINED_AT_MOST = 128  # events in one packet
 
 POLICY_VIOLATION = 1008  # close code of a websocket
 
@@ -90,6 +92,40 @@ class ServerEvent:
             text = f'{MESSAGE}{EVENT}["{self.name}",{as_argument(self._payload, encoding)}]'
             packet = self._packets[encoding] = Packet(text, self.receipt)
         return packet
+
+
+class JoinedPacket(Packet):
+    """Several packets, one behind the other."""
+
+    __slots__ = ("_packets",)
+
+    def __init__(self, packets: Sequence[Packet]) -> None:
+        self.frame = b"".join(packet.frame for packet in packets)
+        self.receipt = None
+        self._packets = packets
+
+    @property
+    def text(self) -> bytes:
+        return SEPARATOR.encode().join(packet.text for packet in self._packets)
+
+
+class EventBatch:
+    """Several events to many connections, which go out together."""
+
+    __slots__ = ("_joined", "events")
+
+    def __init__(self, events: Sequence[ServerEvent]) -> None:
+        self.events = events
+        self._joined: dict[Encoding, Sequence[Packet]] = {}
+
+    def joined(self, encoding: Encoding) -> Sequence[Packet]:
+        """All events, JOINED_AT_MOST in a packet."""
+        if encoding not in self._joined:
+            single = [event.packet(encoding) for event in self.events]
+            self._joined[encoding] = [
+                JoinedPacket(single[first : first + JOINED_AT_MOST]) for first in range(0, len(single), JOINED_AT_MOST)
+            ]
+        return self._joined[encoding]
 
 
 class ClientPacket(Struct, frozen=True):
