@@ -62,7 +62,7 @@ async def test_a_wrong_sync_is_refused(backend: Backend, content: object, code: 
 
 
 async def test_a_socket_watches_the_rooms_that_it_shows(backend: Backend) -> None:
-    """It hears `lastRead` of these, and everywhere of what its own user reads. Other events come."""
+    """It hears `lastRead` of these, and everywhere of what its own user reads, and all else."""
     ann, bob = fresh("ann"), fresh("bob")
     token, other_token = await backend.token(ann), await backend.token(bob)
     shown, hidden = [await backend.room(fresh("room"), ann, bob) for _ in range(2)]
