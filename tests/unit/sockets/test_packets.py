@@ -126,7 +126,7 @@ def test_a_client_that_pauses_sometimes_stays_connected() -> None:
 
 
 def test_events_that_go_together_are_one_packet_on_either_transport() -> None:
-    """A websocket gets their frames, a poll their texts and separators; of many there are several."""
+    """A websocket gets their frames, a poll their texts; of many there are several."""
     events = [ServerEvent("lastRead", b'{"messageID":"m%d"}' % number) for number in range(JOINED_AT_MOST + 1)]
     first, second = EventBatch(events).joined(Encoding.RAW)
     singles = [event.packet(Encoding.RAW) for event in events]

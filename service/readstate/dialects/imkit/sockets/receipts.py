@@ -38,7 +38,7 @@ class Receipts:
         """Tell the room of a read, now or at the end of the window."""
         waiting = self._waiting.get((app, moved.room))
         if waiting is None:
-            self._tell(app, moved.room, (moved,))
+            self._begin_window(app, moved.room, self._write(app, moved))
         else:
             waiting.pop(moved.member, None)  # it comes last, as it is the newest
             waiting[moved.member] = moved
@@ -47,17 +47,18 @@ class Receipts:
         """Tell a room now of what waits."""
         if waiting := self._waiting.get((app, room)):
             self._waiting[app, room] = {}
-            self._write(app, room, waiting.values())
+            self._write_all(app, room, waiting.values())
 
     def stop(self) -> None:
         """Forget what waits."""
         self._waiting.clear()
 
-    def _tell(self, app: str, room: str, reads: Collection[CursorMoved]) -> None:
-        """Tell a room, and begin a window if it is long enough."""
-        written = self._write(app, room, reads)
+    def _begin_window(self, app: str, room: str, written: int) -> None:
+        """Let the next reads of a room wait, if that is long enough. `written`: connections."""
         now = self._loop.time()
-        window_s = min(max(self._busy_until - now, 0.0), MAX_BACKLOG_S) + written * WRITE_S
+        window_s = written * WRITE_S
+        if self._busy_until > now:
+            window_s += min(self._busy_until - now, MAX_BACKLOG_S)
         self._busy_until = now + window_s
         if window_s >= MIN_WINDOW_S:
             self._waiting[app, room] = {}
@@ -65,36 +66,41 @@ class Receipts:
 
     def _end_window(self, app: str, room: str) -> None:
         if waiting := self._waiting.pop((app, room), None):
-            self._tell(app, room, waiting.values())
+            self._begin_window(app, room, self._write_all(app, room, waiting.values()))
 
-    def _write(self, app: str, room: str, reads: Collection[CursorMoved]) -> int:
-        """Returns to how many connections."""
-        batch = EventBatch([receipt_event(moved) for moved in reads])
-        first, is_single = batch.events[0], len(batch.events) == 1
-        written = only_own = 0
+    def _write(self, app: str, moved: CursorMoved) -> int:
+        """Tell of one read. Returns to how many connections."""
+        event = receipt_event(moved)
         # A list, because a connection that is found to be too slow leaves the hub at once.
-        for connection in list(self._hub.subscribers(app, room)):
-            if connection.watched is not None and room not in connection.watched:
-                only_own += _send_own(connection, room, batch)
-            elif is_single:
-                connection.send_event(first)
-                written += 1
+        connections = list(self._hub.subscribers(app, moved.room))
+        written = len(connections)
+        for connection in connections:
+            if connection.watched is None or moved.room in connection.watched or moved.member == _user(connection):
+                connection.send_event(event)
             else:
+                written -= 1
+        if written:
+            metrics.NOTICES_SENT.labels("lastRead").inc(written)
+        return written
+
+    def _write_all(self, app: str, room: str, reads: Collection[CursorMoved]) -> int:
+        """Tell of several together. Returns to how many connections."""
+        batch = EventBatch([receipt_event(moved) for moved in reads])
+        by_member = {moved.member: event for moved, event in zip(reads, batch.events, strict=True)}
+        all_of_them = one_of_them = 0
+        for connection in list(self._hub.subscribers(app, room)):
+            if connection.watched is None or room in connection.watched:
                 connection.send_batch(batch)
-                written += 1
-        if written or only_own:
-            metrics.NOTICES_SENT.labels("lastRead").inc(written * len(batch.events) + only_own)
-        return written + only_own
+                all_of_them += 1
+            elif own := by_member.get(_user(connection)):
+                connection.send_event(own)
+                one_of_them += 1
+        metrics.NOTICES_SENT.labels("lastRead").inc(all_of_them * len(batch.events) + one_of_them)
+        return all_of_them + one_of_them
 
 
-def _send_own(connection: Connection, room: str, batch: EventBatch) -> int:
-    """To a connection that shows other rooms: what its own user has read. Returns how many."""
-    user = connection.session.user if connection.session else ""
-    for event in batch.events:
-        if event.receipt == (room, user):
-            connection.send_event(event)
-            return 1
-    return 0
+def _user(connection: Connection) -> str:
+    return connection.session.user if connection.session else ""
 
 
 def receipt_event(moved: CursorMoved) -> ServerEvent:
