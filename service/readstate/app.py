@@ -6,6 +6,7 @@ create_app(settings) -> ASGI
     on the port for operators, if there is one, only /healthz, /readyz, /metrics
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -30,6 +31,7 @@ from readstate.dialects.http.cors import cors_config
 from readstate.dialects.http.durability import serve_durably
 from readstate.dialects.http.openapi.config import DescribedStructs, openapi_config
 from readstate.dialects.http.reply import TEXT, Reply, retry_after
+from readstate.dialects.http.request_id import for_log, note_request_id
 from readstate.dialects.http.untaken import LARGE_BYTES
 from readstate.dialects.imkit import api as imkit
 from readstate.dialects.rocketchat import api as rocketchat
@@ -41,6 +43,8 @@ from readstate.parts import Parts, open_parts
 from readstate.process.stopping import BEGIN_STOP
 from readstate.process.transport import GatheringTransport
 from readstate.settings import Settings
+from readstate.tasks import cancel_and_wait
+from readstate.vitals import keep_measuring
 
 logger = logging.getLogger(__name__)
 
@@ -153,10 +157,8 @@ class Service:
                 await found[0].serve(services, found[1], scope, receive, send)
             else:
                 await self._serve_durably(partial(found[0].serve, services, found[1]), scope, receive, send)
-        elif reply := self._bad_path(scope) or self._over_limit(scope) or self._not_open(scope):
-            await reply(scope, receive, send)
         else:
-            await self._serve_durably(self._http, scope, receive, send)
+            await self._serve_by_framework(scope, receive, send)
         self._note_untaken(scope, send)
         operation = operation_of(scope).name
         outcome: str = scope.get("outcome", "ok")  # type: ignore[assignment]
@@ -165,7 +167,15 @@ class Service:
         level = logging.WARNING if outcome in self._failures or self._is_slow(elapsed_s) else logging.DEBUG
         if logger.isEnabledFor(level):
             elapsed_ms = round(elapsed_s * 1000, 3)
-            logger.log(level, "request", extra={"operation": operation, "outcome": outcome, "elapsed_ms": elapsed_ms})
+            told = {"operation": operation, "outcome": outcome, "elapsed_ms": elapsed_ms, **for_log(scope)}
+            logger.log(level, "request", extra=told)
+
+    async def _serve_by_framework(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        note_request_id(scope)
+        if reply := self._bad_path(scope) or self._over_limit(scope) or self._not_open(scope):
+            await reply(scope, receive, send)
+        else:
+            await self._serve_durably(self._http, scope, receive, send)
 
     def _is_slow(self, elapsed_s: float) -> bool:
         """Whether a call took so long that the log tells of it.
@@ -255,8 +265,12 @@ class Service:
 
     @asynccontextmanager
     async def _lifespan(self, _: Litestar) -> AsyncIterator[None]:
-        async with self._opening.running():
-            yield
+        measuring = asyncio.create_task(keep_measuring(_version()))
+        try:
+            async with self._opening.running():
+                yield
+        finally:
+            await cancel_and_wait(measuring)
         self._parts = None
         self.sockets.clear()
 

@@ -30,6 +30,15 @@ REQUESTS = Histogram(
     ["surface", "operation", "outcome"],
     buckets=LATENCY_BUCKETS_S,
 )
+BUILD_INFO = Gauge("readstate_build_info", "1, of the version that runs.", ["version"], multiprocess_mode="livemax")
+WORKERS = Gauge("readstate_workers", "Workers that run.", multiprocess_mode="livesum")
+WORKER_MEMORY = Gauge("readstate_worker_memory_bytes", "Memory of the workers.", multiprocess_mode="livesum")
+WORKER_CPU = Counter("readstate_worker_cpu_seconds", "Processor time of the workers.")
+EVENT_LOOP_DELAY = Histogram(
+    "readstate_event_loop_delay_seconds",
+    "How late a worker's event loop was, at four looks a second.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0),
+)
 ROUND_TRIPS = Counter("readstate_redis_round_trips", "Batches of commands written to Redis.")
 SCRIPTS_KILLED = Counter("readstate_scripts_killed", "Scripts that ran too long and were ended, by script.", ["script"])
 PROCESSES_REPLACED = Counter(

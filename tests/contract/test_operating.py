@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
@@ -18,6 +19,7 @@ import pytest
 import pytest_asyncio
 from litestar._openapi.plugin import OpenAPIPlugin
 
+from readstate import metrics
 from readstate.dialects import health as operating
 from readstate.errors import UnknownOutcome
 from readstate.logs import JsonLines
@@ -233,6 +235,58 @@ async def test_one_line_for_each_request_at_debug_and_for_each_failure_at_warnin
         ("warning", "badge", "SERVICE_UNAVAILABLE"),
     ]
     assert not any(secret in text for text in texts for secret in (imkit.tokens["al"], CLIENT_KEY, API_KEY))
+
+
+@pytest.mark.parametrize("path", ["/me/badge", "/rooms/ids", "/none", "/me/badge?roomTags=%2C"])
+async def test_the_id_of_a_request_is_in_its_answer(imkit: Imkit, path: str) -> None:
+    """By the fast path, by the framework, and in a refusal."""
+    headers = {"IM-API-KEY": API_KEY, "IM-CLIENT-ID": "al"}
+    given = await imkit.call("GET", path, None, headers | {"X-Request-Id": "a1-b2/c3"})
+    assert given.headers["x-request-id"] == "a1-b2/c3"
+    assert "x-request-id" not in (await imkit.call("GET", path, None, headers)).headers
+    for wrong in ("a" * 129, "a b", "\xe4"):
+        sent = {name.encode(): value.encode("latin-1") for name, value in (headers | {"X-Request-Id": wrong}).items()}
+        answer = await imkit.client.get(path, headers=sent)
+        assert (answer.status_code, "x-request-id" in answer.headers) == (given.status_code, False)
+
+
+async def test_the_log_has_the_ids_of_a_request_and_of_its_trace(
+    imkit: Imkit, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "readstate.app")
+    headers = {"IM-API-KEY": API_KEY, "IM-CLIENT-ID": "al", "X-Request-Id": "r1"}
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    await imkit.call("GET", "/me/badge", None, headers | {"traceparent": f"00-{trace}-b7ad6b7169203331-01"})
+    await imkit.call("GET", "/me/badge", None, headers | {"traceparent": "00-none"})
+    imkit.fail(monkeypatch, "badge", ZeroDivisionError())
+    await imkit.call("GET", "/me/badge", None, headers)
+    lines = [json.loads(JsonLines().format(record)) for record in caplog.records]
+    assert [(line["request_id"], line.get("trace_id")) for line in lines] == [
+        ("r1", trace),
+        ("r1", None),
+        ("r1", None),
+        ("r1", None),
+    ]
+    assert "traceback" in lines[2]
+
+
+async def test_a_worker_says_how_it_is(imkit: Imkit) -> None:
+    """Its version, its memory, its processor time, and how late its event loop is."""
+
+    async def measured() -> dict[str, float]:
+        lines = [line for line in metrics.exposition().decode().splitlines() if not line.startswith("#")]
+        return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
+
+    before = (await measured()).get("readstate_event_loop_delay_seconds_count", 0)
+
+    async def has_looked() -> bool:
+        return (await measured())["readstate_event_loop_delay_seconds_count"] > before
+
+    await wait_until(has_looked, "a look at the event loop")
+    now = await measured()
+    assert now[f'readstate_build_info{{version="{version("readstate")}"}}'] == now["readstate_workers"] == 1
+    assert now["readstate_worker_memory_bytes"] > 10_000_000
+    assert now["readstate_worker_cpu_seconds_total"] > 0
 
 
 async def test_requests_are_measured_by_operation_and_outcome(imkit: Imkit, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,7 @@ from readstate.dialects.access.credentials import Credentials
 from readstate.dialects.access.rate_limits import RateLimits
 from readstate.dialects.http.openapi.vocabulary import Vocabulary
 from readstate.dialects.http.reply import JSON, Headers, Reply
+from readstate.dialects.http.request_id import for_log
 from readstate.dialects.people import People
 from readstate.domain.client_rules import ClientRules
 from readstate.domain.durability import Confirmation
@@ -183,7 +184,7 @@ def dialect_of(path: str, dialects: Sequence[Dialect]) -> Dialect:
 
 def log_failure(scope: Any, error: Exception, **extra: str) -> None:
     """Log an error that no table of the dialect has: a defect of the service."""
-    fields = {"method": scope["method"], "operation": operation_of(scope).name, **extra}
+    fields = {"method": scope["method"], "operation": operation_of(scope).name, **for_log(scope), **extra}
     logger.error("unexpected failure", exc_info=error, extra=fields)
 
 

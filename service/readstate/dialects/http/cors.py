@@ -8,7 +8,7 @@ from litestar.config.cors import CORSConfig
 def cors_config(origins: str, *, headers: Iterable[str], exposed: Iterable[str]) -> CORSConfig | None:
     """The framework's configuration. `origins`: comma-separated, `*` for any, "" for none.
 
-    Pages may send `headers`, and read `exposed`, Retry-After and Preference-Applied. Any origin is
+    Pages may send `headers`, and read `exposed`, beside the headers of every dialect. Any origin is
     the default and is safe: credentials are headers that a page must know, never cookies that a
     browser adds.
     """
@@ -18,7 +18,7 @@ def cors_config(origins: str, *, headers: Iterable[str], exposed: Iterable[str])
     return CORSConfig(
         allow_origins=allowed,
         allow_methods=["GET", "POST", "PUT", "DELETE", "OPTIONS"],
-        allow_headers=["Content-Type", "Prefer", *headers],
-        expose_headers=["Retry-After", "Preference-Applied", *exposed],
+        allow_headers=["Content-Type", "Prefer", "X-Request-Id", "traceparent", *headers],
+        expose_headers=["Retry-After", "Preference-Applied", "X-Request-Id", *exposed],
         max_age=86_400,
     )

@@ -11,6 +11,8 @@ TEXT = b"text/plain; charset=utf-8"
 # Answers are for their caller only: no cache may keep them, and no browser may guess another type.
 PRIVATE = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 
+REQUEST_ID = b"x-request-id"
+
 Headers = tuple[tuple[bytes, bytes], ...]
 
 encode = msgspec.json.Encoder().encode
@@ -37,7 +39,7 @@ class Reply(ASGIResponse):
     """A finished answer. Litestar passes it on unchanged, so nothing is computed twice.
 
     `code` is the outcome in metrics and logs: "ok" or the error's code. `more_headers` are sent
-    beside its length, its type and PRIVATE.
+    beside its length, its type, PRIVATE and the request's id (`request_id.py`).
     """
 
     __slots__ = ("code", "media_type", "more_headers", "payload", "status")
@@ -52,13 +54,16 @@ class Reply(ASGIResponse):
         self.media_type = media_type
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        more = self.more_headers
+        if "request_id" in scope:
+            more = (*more, (REQUEST_ID, scope["request_id"]))  # type: ignore[typeddict-item]
         connection: Any = getattr(send, "__self__", None)
         if isinstance(connection, WholeReplySender) and connection.send_whole_reply(
-            self.status, self.media_type, self.more_headers, self.payload
+            self.status, self.media_type, more, self.payload
         ):
             return
         length = (b"content-length", b"%d" % len(self.payload))
-        headers = [length, (b"content-type", self.media_type), *PRIVATE, *self.more_headers]
+        headers = [length, (b"content-type", self.media_type), *PRIVATE, *more]
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": self.payload, "more_body": False})
 

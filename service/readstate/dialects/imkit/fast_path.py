@@ -21,13 +21,14 @@ from readstate.dialects.base import Services
 from readstate.dialects.http.body import read_body
 from readstate.dialects.http.durability import PREFER
 from readstate.dialects.http.handler_call import HandlerCall
-from readstate.dialects.http.reply import Reply
+from readstate.dialects.http.reply import REQUEST_ID, Reply
+from readstate.dialects.http.request_id import note
 from readstate.dialects.imkit.auth import authenticate, check_query
 from readstate.dialects.imkit.errors import answer
 from readstate.dialects.imkit.operation import BareCall, Operation
 
 MAX_FIELDS = 128  # of a query
-_UNUSUAL_HEADERS = frozenset({b"origin", PREFER})
+_UNUSUAL_HEADERS = frozenset({b"origin", PREFER, REQUEST_ID})
 
 
 class FastRoute(HandlerCall, frozen=True):
@@ -89,7 +90,9 @@ class FastRoutes:
         query = scope["query_string"]
         if b"%" in scope["raw_path"] or (query and (b"%" in query or b"+" in query or query.count(b"&") >= MAX_FIELDS)):
             return None
-        for name, _ in scope["headers"]:
+        for name, value in scope["headers"]:
             if name in _UNUSUAL_HEADERS:
-                return None
+                if name != REQUEST_ID:
+                    return None
+                note(scope, value)
         return route, id_in_path
