@@ -4,10 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run docs demo test test-all drills e2e format lint types check load load-smoke bench bench-check mutants wheel lock clean
+.PHONY: help run docs demo test test-all drills e2e format lint types check load load-smoke bench bench-check mutants wheel release-check lock clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Two installations, one upon the other: what serving needs, and what the other targets need. The stamps are written last,
 # so that an installation that was interrupted is done again.
@@ -91,11 +91,20 @@ docs: .venv-docs/installed ## make the documentation site in dist/docs; a broken
 wheel: .venv ## build the wheel into dist/
 	$(BIN)/hatchling build --target wheel
 
+.venv-release/installed: requirements-release.txt
+	@$(PYTHON) -m venv .venv-release
+	@.venv-release/bin/python -m pip -qq --disable-pip-version-check install --require-hashes --requirement requirements-release.txt
+	@touch $@
+
+release-check: .venv .venv-release/installed ## build a release into dist/release and check it, with its licences and SBOM
+	$(BIN)/python -m tests.release
+
 lock: .venv ## pin the newest dependencies that pyproject.toml allows (needs uv)
 	uv pip compile pyproject.toml --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --output-file requirements.txt
 	uv pip compile --group build --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --output-file requirements-build.txt
 	uv pip compile pyproject.toml --group dev --constraints requirements.txt --constraints requirements-build.txt --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --output-file requirements-dev.txt
 	uv pip compile --group docs --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --output-file requirements-docs.txt
+	uv pip compile --group release --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --output-file requirements-release.txt
 
 clean: ## remove what the other targets made, except the data in .readstate/
-	rm -rf .venv .venv-docs dist reports .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-docs .venv-release dist reports .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -47,8 +47,11 @@ def test_it_carries_the_code_the_scripts_and_the_licence(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     scripts = {f"readstate/{path.relative_to(ROOT)}" for path in (ROOT / "lua").rglob("*.lua")}
     modules = {str(path.relative_to(ROOT / "service")) for path in (ROOT / "service").rglob("*.py")}
-    assert scripts | modules | {"readstate/py.typed"} <= names
-    assert any(name.endswith("licenses/LICENSE") for name in names)
+    page = {
+        f"readstate/dialects/docs_page/{name}" for name in ("page.html", "page.css", "page.js", "rapidoc-min.js.gz")
+    }
+    assert scripts | modules | page | {"readstate/py.typed"} <= names
+    assert {name.rpartition("/")[2] for name in names if "/licenses/" in name} == {"LICENSE", "rapidoc.LICENSE.txt"}
 
 
 def test_it_carries_nothing_else(wheel: Path) -> None:

@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = ["requirements.txt", "requirements-build.txt", "requirements-dev.txt", "requirements-docs.txt"]
+LOCKS = [
+    "requirements.txt",
+    "requirements-build.txt",
+    "requirements-dev.txt",
+    "requirements-docs.txt",
+    "requirements-release.txt",
+]
 
 
 def pins(lock: str) -> set[str]:
