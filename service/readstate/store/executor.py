@@ -102,18 +102,6 @@ async def scan_hash(executor: Executor, key: str, at_once: int) -> AsyncIterator
             yield field
 
 
-async def scan_batches(executor: Executor, pattern: str, at_once: int) -> AsyncIterator[list[str]]:
-    """Every key that matches `pattern`, so many at a time; a key may come twice."""
-    batch: list[str] = []
-    async for key in executor.scan(pattern):
-        batch.append(key)
-        if len(batch) == at_once:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
 def by_field(flat: Sequence[Any]) -> dict[Any, Any]:
     """The reply to a plain command, a flat list of names and values in turn, as a dict."""
     return dict(zip(flat[::2], flat[1::2], strict=True))

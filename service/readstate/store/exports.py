@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 import msgspec
 from msgspec.structs import replace
 
+from readstate.batches import as_batches
 from readstate.domain.transfer import EndLine, HolesLine, Line, MemberLine, MessageLine, RoomLine, StayLine, UserLine
 from readstate.errors import Unavailable
 from readstate.store import transfer_scripts as scripts
@@ -140,16 +141,9 @@ class _Look:
         # Of those who were away at the head and have come back, the stays alone tell anything.
         self._members = {user: one for user, one in self._members.items() if one.joined <= self.head.seq}
 
-    async def _names(self, suffix: str) -> AsyncIterator[list[bytes]]:
-        names: list[bytes] = []
-        async for name, _ in scan_hash(self._executor, self._key + suffix, _MEMBERS_AT_ONCE):
-            if name:  # "" is the head
-                names.append(name)
-            if len(names) == _MEMBERS_AT_ONCE:
-                yield names
-                names = []
-        if names:
-            yield names
+    def _names(self, suffix: str) -> AsyncIterator[list[bytes]]:
+        fields = scan_hash(self._executor, self._key + suffix, _MEMBERS_AT_ONCE)
+        return as_batches((name async for name, _ in fields if name), _MEMBERS_AT_ONCE)  # "" is the head
 
     async def _add_members(self, names: Sequence[bytes]) -> None:
         names = [name for name in dict.fromkeys(names) if name.decode() not in self._members]

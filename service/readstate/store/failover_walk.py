@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from typing import TypeVar
 
 from readstate import metrics
-from readstate.batches import in_batches
+from readstate.batches import as_batches, in_batches
 from readstate.store import lua
-from readstate.store.executor import Executor, Reply, gather_outcomes, scan_batches, scan_hash
+from readstate.store.executor import Executor, Reply, gather_outcomes, scan_hash
 from readstate.store.keys import Keys
 from readstate.store.lua import CopyReply
 from readstate.store.noted_layout import Ranges
@@ -118,7 +118,7 @@ class FailoverWalk:
         return outcomes  # type: ignore[return-value]  # none is an error
 
     async def _batches(self, pattern: str) -> AsyncIterator[list[str]]:
-        async for batch in scan_batches(self._executor, pattern, AT_ONCE):
+        async for batch in as_batches(self._executor.scan(pattern), AT_ONCE):
             began_s = time.monotonic()
             yield batch
             await self._rest(began_s)

@@ -13,10 +13,11 @@ import secrets
 from collections.abc import Awaitable, Callable
 from time import monotonic
 
+from readstate.batches import as_batches
 from readstate.errors import Unavailable
 from readstate.store import lua
 from readstate.store.bringing_over import BringingOver
-from readstate.store.executor import Executor, scan_batches
+from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.noted_layout import LAYOUT, Noted, Ranges, as_text, layout_of, noted_layouts, why_refused, without
 from readstate.store.released import shut_out_releases
@@ -99,7 +100,7 @@ class StoreLayout:
         """
         failed = False
         before = await self._executor.slots()
-        async for keys in scan_batches(self._executor, Keys.every_room, ROOMS_AT_ONCE):
+        async for keys in as_batches(self._executor.scan(Keys.every_room), ROOMS_AT_ONCE):
             layouts = await asyncio.gather(*map(self._layout_of, keys))
             earlier = [key for key, layout in zip(keys, layouts, strict=True) if layout and layout < LAYOUT]
             for first in range(0, len(earlier), at_once):

@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import msgspec
 
-from readstate.batches import in_batches
+from readstate.batches import as_batches, in_batches
 from readstate.domain.client_rules import Made
 from readstate.domain.direct import peers_of
 from readstate.domain.identity import Revocation
@@ -67,16 +67,10 @@ class RedisPeople:
         """
         name = await self._stand_in(user, name)
         await self._end_tokens(user, name)
-        batch: list[str] = []
-        async for key in self._executor.scan(Keys.room(self._app, "*")):
-            if parsed := Keys.parse(key):
-                batch.append(parsed[2])
-            if len(batch) == _AT_ONCE:
-                await self._rooms(batch, user, name)
-                advance(len(batch))
-                batch.clear()
-        await self._rooms(batch, user, name)
-        advance(len(batch))
+        keys = self._executor.scan(Keys.room(self._app, "*"))
+        async for rooms in as_batches((parsed[2] async for key in keys if (parsed := Keys.parse(key))), _AT_ONCE):
+            await self._rooms(rooms, user, name)
+            advance(len(rooms))
         await self._outbox.idle()
         await _Elsewhere(self._executor, self._app, user).forget()
         await self._side(user)

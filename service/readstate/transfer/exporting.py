@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import IO
 
+from readstate.batches import as_batches
 from readstate.domain.transfer import VERSION, Header, Line, WholeLine, encode_line
 from readstate.errors import RoomUnknown
 from readstate.store.exports import RedisExport
@@ -43,13 +44,13 @@ class Export:
         self._write([WholeLine(len(self._users), len(self._rooms))])
 
     async def _users_of(self, store: RedisExport) -> None:
-        async for batch in _batches(store.users(), self._users):
+        async for batch in as_batches(_new(store.users(), self._users), AT_ONCE):
             for line in await asyncio.gather(*map(store.user, batch)):
                 self._write([line] if line else [])
             self._advance("users", len(batch))
 
     async def _rooms_of(self, store: RedisExport) -> None:
-        async for batch in _batches(store.rooms(), self._rooms):
+        async for batch in as_batches(_new(store.rooms(), self._rooms), AT_ONCE):
             for lines in await asyncio.gather(*(_lines_of(store, room) for room in batch)):
                 self._write(lines)
             self._advance("rooms", len(batch))
@@ -58,18 +59,12 @@ class Export:
         self._file.writelines(encode_line(line) + b"\n" for line in lines)
 
 
-async def _batches(names: AsyncIterator[str], known: set[str]) -> AsyncIterator[list[str]]:
-    """Those that are not `known` yet, some at a time; they become so."""
-    batch: list[str] = []
+async def _new(names: AsyncIterator[str], known: set[str]) -> AsyncIterator[str]:
+    """Those that are not `known` yet; they become so."""
     async for name in names:
         if name not in known:
             known.add(name)
-            batch.append(name)
-        if len(batch) == AT_ONCE:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+            yield name
 
 
 async def _lines_of(store: RedisExport, room: str) -> Sequence[Line]:
