@@ -154,6 +154,16 @@ async def is_removed(phone: Device, room: str) -> bool:
     return bool(phone.payloads("badge", room)[-1].get("removed"))
 
 
+async def test_a_user_who_had_no_room_is_told_to_ask_and_then_of_each_change(backend: Backend) -> None:
+    ann, bob = fresh("ann"), fresh("bob")
+    async with device(backend, auth={"token": await backend.token(ann), "badge": True}) as phone:
+        room = await backend.room(fresh("room"), ann, bob)
+        await phone.wait_for("sync")
+        version = (await sync(phone))["version"]
+        await backend.post(room, bob)
+        assert (await told(phone, room, 1))["since"] >= version
+
+
 async def test_a_device_that_pays_no_attention_is_told_all_the_same(backend: Backend) -> None:
     """Many posts come together: few events, and the newest is right."""
     ann, bob = fresh("ann"), fresh("bob")

@@ -155,7 +155,9 @@ class Following:
 
 def _tell(follower: _Follower, moved: MovedRooms) -> None:
     assert follower.told is not None
-    if moved.lost or len(moved.rooms) > MOST_TOLD:
+    # A user who had no room yet had no version: what has changed since then cannot be asked for.
+    is_first = follower.told == 0 and moved.version > 0
+    if moved.lost or is_first or len(moved.rooms) > MOST_TOLD:
         follower.told = moved.version
         _send(follower.connections, SYNC)
         return
