@@ -24,6 +24,7 @@ from readstate.dialects import health as operating
 from readstate.errors import UnknownOutcome
 from readstate.logs import JsonLines
 from readstate.settings import Settings
+from readstate.store.apps import AppRegistry
 from tests.support.imkit import API_KEY, CLIENT_KEY, Imkit, in_process, refusal, result
 from tests.support.servers import Server
 from tests.support.waiting import wait_until
@@ -268,6 +269,29 @@ async def test_the_log_has_the_ids_of_a_request_and_of_its_trace(
         ("r1", None),
     ]
     assert "traceback" in lines[2]
+
+
+async def test_what_administrators_do_is_in_a_log_of_its_own(imkit: Imkit, caplog: pytest.LogCaptureFixture) -> None:
+    """By a command on whatever machine, and by the backend."""
+    caplog.set_level(logging.INFO, "readstate.admin")
+    registry = AppRegistry(imkit.executor, client_key=CLIENT_KEY, api_key=API_KEY)
+    apps = imkit.services.apps
+    await apps.refresh()
+    for change in (registry.add("shop"), registry.rotate("shop"), registry.end_tokens("shop"), registry.remove("shop")):
+        await change
+        await apps.refresh()
+        await apps.refresh()
+    await imkit.sign_in("al")
+    await imkit.as_backend("DELETE", "/admin/clients/al/token")
+    lines = [json.loads(JsonLines().format(record)) for record in caplog.records if record.name == "readstate.admin"]
+    assert [(line["message"], line["app"]) for line in lines] == [
+        ("an app was added", "shop"),
+        ("the API key of an app was replaced", "shop"),
+        ("all tokens of an app were ended", "shop"),
+        ("an app was removed", "shop"),
+        ("tokens of a user were ended", "default"),
+    ]
+    assert (lines[-1]["user"], lines[-1]["tokens"]) == ("al", 1)
 
 
 async def test_a_worker_says_how_it_is(imkit: Imkit) -> None:

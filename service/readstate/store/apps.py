@@ -6,6 +6,7 @@ something valid, which the same call completes when it is repeated.
 
 import asyncio
 import hashlib
+import logging
 import re
 import secrets
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,8 @@ from readstate.errors import Invalid
 from readstate.store import lua
 from readstate.store.executor import Executor, by_field
 from readstate.store.keys import Keys
+
+admin_log = logging.getLogger("readstate.admin")
 
 _NAME = re.compile(r"[a-z0-9-]{1,32}")
 _GENERATIONS = 2**53  # every language reads smaller ones as exact numbers
@@ -62,6 +65,7 @@ class AppRegistry:
         self._old_client_key = old_client_key
         self._old_api_key = old_api_key
         self._apps: dict[str, App] = {}
+        self._is_read = False
         self._by_client_key: dict[bytes, App] = {}
         self._by_api_key: dict[bytes, App] = {}
         self._replace([self._first], {})
@@ -87,7 +91,11 @@ class AppRegistry:
         """Read the apps, their keys and generations again. To be called every two seconds."""
         # The old keys last: a rotation stores the old key before it writes the new one.
         apps = await self.list()
-        self._replace(apps, await self._old_digests(apps))
+        old_digests = await self._old_digests(apps)
+        if self._is_read:
+            _log_changes(self._apps, apps)
+        self._is_read = True
+        self._replace(apps, old_digests)
 
     # For `readstate apps` and `readstate tokens`
 
@@ -221,6 +229,21 @@ class AppRegistry:
             self._by_client_key.setdefault(self._old_client_key.encode(), apps[0])
         if self._old_api_key:
             self._by_api_key.setdefault(_sha256(self._old_api_key.encode()), apps[0])
+
+
+def _log_changes(before: Mapping[str, App], now: Sequence[App]) -> None:
+    """Log what an administrator has changed, by whatever command and on whatever machine."""
+    for app in now:
+        known, extra = before.get(app.app), {"app": app.app}
+        if known is None:
+            admin_log.info("an app was added", extra=extra)
+            continue
+        if known.api_key_digest != app.api_key_digest:
+            admin_log.info("the API key of an app was replaced", extra=extra)
+        if known.generation != app.generation:
+            admin_log.info("all tokens of an app were ended", extra=extra)
+    for name in before.keys() - {app.app for app in now}:
+        admin_log.info("an app was removed", extra={"app": name})
 
 
 def _app(name: str, stored: bytes, generations: Mapping[str, bytes]) -> App:
