@@ -103,6 +103,10 @@ class Unavailable(Fault):
     retry_after_s = 1
 
 
+class LaterLayout(Unavailable):
+    """What the call needs was written by a later version. Nothing was done."""
+
+
 class StoreFull(Unavailable):
     """The store has no memory left for what this call would keep. Nothing was done.
 

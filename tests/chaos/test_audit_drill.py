@@ -18,7 +18,7 @@ from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore, redis_store
 from readstate.tasks import cancel_and_wait
 from tests.lua.test_audit_kinds import KINDS
-from tests.lua.test_random_damage import NO_COUNTS, counts, lost_room, plant
+from tests.lua.test_random_damage import NO_COUNTS, counts, left_alone, lost_room, plant
 from tests.support.contents import contents
 from tests.support.damage import Planter, busy_room
 from tests.support.drills import Drill, Found
@@ -68,7 +68,10 @@ class Damage:
         keys = sorted(key.decode() for key in self._dumps if not key.endswith(tuple(map(str.encode, NO_COUNTS))))
         for _ in range(number):
             planted = await plant(self._executor, keys, chance)
-            if drifts := await self._audit(repair=False):
+            drifts = await self._audit(repair=False)
+            if left_alone(drifts):
+                await self._put_back()
+            elif drifts:
                 await self._mend(planted, may_be_lost=lost_room(drifts))
             elif await counts(self._store, self._app) != self._counts:
                 self._found.wrong.append(f"{planted}: it was not found")

@@ -181,3 +181,22 @@ async def test_a_counter_that_is_missing_keeps_nobody_from_hearing_of_a_post(
     assert [await store.badges.badge(app=app, user=user, tags=[]) for user in ("ann", "bob")] == [2, 2]
     assert [drift.what for drift in await audit(store, app, repair=True)] == ["ta"]
     assert await store.badges.badge(app=app, user="ann", tags=["a"]) == 2
+
+
+@pytest.mark.parametrize("repair", [False, True])
+async def test_a_room_that_seems_to_be_of_a_later_version_is_left_alone_and_the_others_are_audited(
+    store: RedisStore, executor: Executor, app: str, repair: bool
+) -> None:
+    await sound_room(store, app)
+    await a_room(store, app, "later", members=("ann", "cid"))
+    later, side = ROOM(app, "later"), USER(app, "ann")
+    head = await executor.command("HGET", later, "", key=later)
+    await executor.command("HSET", later, "", bytes([head[0] + 1]) + head[1:], key=later)
+    await executor.command("HINCRBY", side, "ta", -1, key=side)
+    found = await store.audit.audit_all(app=app, repair=repair)
+    assert [(drift.user, drift.room, drift.what, drift.mended) for drift in found] == [
+        ("", "later", "room", False),
+        ("ann", "", "ta", repair),
+    ]
+    assert "of a later readstate" in found[0].stored
+    assert (await executor.command("HGET", later, "", key=later))[0] == head[0] + 1

@@ -79,7 +79,9 @@ async def test_random_bytes_are_found_or_change_no_count(
     for _ in range(IN_FULL if full else IN_SHORT):
         planted = await plant(executor, keys, chance)
         found = await store.audit.audit_all(app=app)
-        if found:
+        if left_alone(found):
+            pass
+        elif found:
             await store.audit.audit_all(app=app, repair=True)
             await store.outbox.idle()
             assert await store.audit.audit_all(app=app) == [], planted
@@ -93,3 +95,8 @@ async def test_random_bytes_are_found_or_change_no_count(
 def lost_room(found: list[Any]) -> bool:
     """The head is gone, and so is the room."""
     return any(drift.what in ("head", "room") for drift in found)
+
+
+def left_alone(found: list[Any]) -> bool:
+    """The head says that a later version has written the room."""
+    return any("of a later readstate" in drift.stored for drift in found)

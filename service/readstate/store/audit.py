@@ -27,11 +27,11 @@ from readstate.store.keys import Keys, OfUser
 from readstate.store.lua import CopyReply, Snapshot, UserState
 from readstate.store.outbox import Outbox
 from readstate.store.reconciling import copy_of
-from readstate.store.replies import ScriptFailed
+from readstate.store.replies import UNREADABLE
 from readstate.store.states import SEPARATOR, State
 
 _MEMBERS_AT_ONCE = 500
-_UNREADABLE = (ScriptFailed, UnicodeDecodeError)
+_UNREADABLE = (*UNREADABLE, UnicodeDecodeError)
 _ROUNDS = 4  # of looking again; what was mended may show something else
 
 _USER_TYPES = {
@@ -107,11 +107,11 @@ class RedisAudit:
             copy = await copy_of(self._executor, app, member, room)
             return None if copy.state == State.GONE else copy.cursor
 
-        with contextlib.suppress(ScriptFailed):
+        with contextlib.suppress(*UNREADABLE):
             await self._outbox.drain(app, room)
         try:
             looked = await self._rooms.look(app, room, cursor_of, repair=repair)
-        except ScriptFailed as error:
+        except UNREADABLE as error:
             return [Drift(app, "", room, "room", f"what fails every script: {error}", "lost")]
         self.compared.rooms += looked.there
         self.compared.messages += self._rooms.messages
@@ -171,7 +171,7 @@ class RedisAudit:
         if member.pending:
             try:
                 await self._outbox.push_pending(app, room, [user])
-            except ScriptFailed as error:
+            except UNREADABLE as error:
                 return [Drift(app, user, room, "pending", f"an update that fails: {error}", "")]
             await self._outbox.idle()
             before = await copy_of(self._executor, app, user, room)

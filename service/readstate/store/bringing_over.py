@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 
 from hiredis import ReplyError
 
-from readstate.errors import Unavailable
+from readstate.errors import LaterLayout
 from readstate.store import lua
 from readstate.store.noted_layout import LAYOUT, later_layout
 from readstate.store.replies import other_layout
@@ -42,11 +42,11 @@ class BringingOver:
     async def after(self, reply: ReplyError) -> None:
         """Bring over what a script met, so that it can be called again.
 
-        Raises Unavailable when that is of a later layout, or the store does not answer.
+        Raises LaterLayout, or Unavailable when the store does not answer.
         """
         number, key = other_layout(reply)
         if number > LAYOUT:
-            raise Unavailable(later_layout(number))
+            raise LaterLayout(later_layout(number))
         await self.bring_over(key)
 
     def _end(self, key: str, done: "asyncio.Task[None]") -> None:

@@ -19,7 +19,7 @@ from readstate.store.keys import Keys
 from readstate.store.lua import CopyReply
 from readstate.store.noted_layout import Ranges
 from readstate.store.outbox import Outbox
-from readstate.store.replies import ScriptFailed
+from readstate.store.replies import UNREADABLE
 from readstate.store.script_calls import Call
 from readstate.store.states import State
 
@@ -137,6 +137,6 @@ async def unless_foreign(work: Awaitable[Result]) -> Result | None:
     """What `work` gives; None, and a line in the log, where other programs have written data."""
     try:
         return await work
-    except ScriptFailed:
+    except UNREADABLE:
         logger.exception("a room and a copy cannot be compared")
         return None

@@ -13,7 +13,7 @@ from readstate.errors import Fault
 from readstate.store import lua
 from readstate.store.executor import Executor
 from readstate.store.keys import PENDING_SHARDS, Keys
-from readstate.store.replies import ScriptFailed
+from readstate.store.replies import UNREADABLE
 from readstate.store.scripts import Script
 from readstate.tasks import cancel_and_wait
 
@@ -70,7 +70,7 @@ class Recovery:
             # Foreign data in one room, or a node that is away, must not keep the others waiting.
             try:
                 await self._drain(app, room)
-            except ScriptFailed:
+            except UNREADABLE:
                 logger.exception("pending updates of room %r of app %r cannot be pushed", room, app)
             except Fault as fault:
                 put_off = fault

@@ -77,6 +77,9 @@ class ScriptFailed(Exception):
     """
 
 
+# What a call ends in when its script cannot read a value: the other keys are as they should be.
+UNREADABLE = (ScriptFailed, errors.LaterLayout)
+
 # These write what lags behind the answer; whether they did is of no concern to a caller.
 _QUESTIONS = frozenset({"badge", "badges_by_tags", "changes", "moved_copies", "visit"})
 
