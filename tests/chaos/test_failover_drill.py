@@ -108,7 +108,7 @@ async def lost_of(store: RedisStore, posts: Mapping[str, Sequence[str]]) -> int:
     """How many of the posts that were answered are in no room."""
     lost = 0
     for room, messages in posts.items():
-        for batch in in_batches(messages):
+        for batch in in_batches(messages, 100):
             counts = await store.receipts.receipt_counts(app=APP, room=room, messages=batch)
             lost += counts.count(None)
     return lost
