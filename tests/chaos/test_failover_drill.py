@@ -44,8 +44,7 @@ async def test_one_failover_after_the_other(pair: LosingPair, drill: Drill) -> N
     """Every time the newest posts and reads are lost. All badges are right within ten seconds, no
     receipt names a reader who had not read so far, and what was read of what is left stays read.
     """
-    found = Found()
-    chance = random.Random(50)
+    found, chance = Found(), random.Random(50)
     rooms, others = names(True, "room", 8), names(False, "user", 4)
     users = [*others, *names(True, "user", 4)]
     store = pair.store
@@ -83,8 +82,7 @@ async def test_one_failover_after_the_other(pair: LosingPair, drill: Drill) -> N
             await wait_until(pair.all_agree(rooms, users), "every badge to be right", timeout_s=10)
             assert time.monotonic() - began_s < 10
             for room in rooms:
-                messages = posts[room][-90:]
-                counts = await store.receipts.receipt_counts(app=APP, room=room, messages=messages)
+                counts = await store.receipts.receipt_counts(app=APP, room=room, messages=posts[room][-90:])
                 left = {place: count for place, count in enumerate(counts, len(posts[room]) - len(counts) + 1) if count}
                 for place, count in left.items():
                     most = sum(reads.get((room, user), 0) >= place for user in users)
