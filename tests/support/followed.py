@@ -17,8 +17,7 @@ ANSWER_WITHIN_S = 0.3
 class Line:
     """What the service sends, on its way to a client. `trouble`: how likely each mishap is.
 
-    Who `heals` it lets all through that is held, and cuts it if something was lost: a connection
-    that goes on has lost nothing.
+    Who `heals` it lets all through that is held.
     """
 
     def __init__(self, rng: random.Random) -> None:
@@ -80,10 +79,11 @@ class Follower:
         if self._socket is not None:
             self._socket.transport.abort()
 
-    def heal(self) -> None:
+    def heal(self, *, cut: bool) -> None:
+        """Whoever does not `cut` sends something more, which shows what was lost."""
         for packet in self.line.heal():
             self._take(packet)
-        if self.line.has_lost:
+        if cut and self.line.has_lost:
             self.cut()
 
     # The connection
