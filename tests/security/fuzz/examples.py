@@ -1,6 +1,7 @@
 """Values that fit a JSON schema, with the names of a world where a field wants one."""
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from random import Random
 from typing import Any
 
@@ -110,7 +111,7 @@ class Examples:
             if name in required or rng.random() < 0.4
         }
         if schema.get("title") in _OPEN:
-            made |= {name: value for name, value in FREE.items() if rng.random() < 0.2}
+            made |= {name: deepcopy(value) for name, value in FREE.items() if rng.random() < 0.2}
         return made
 
     def _array(self, schema: Mapping[str, Any], world: World, rng: Random, name: str) -> list[Any]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from copy import deepcopy
 from itertools import islice
 from random import Random
 from typing import Any
@@ -16,6 +17,7 @@ class Twice(dict[str, Any]):
 
 
 DEEP = (65, 500, 5_000, 30_000)  # levels
+LARGEST = 300_000  # characters of a list that is made longer, about
 DIGITS = "9" * 4_301  # one more than Python turns into a number
 
 # Replacements for any value.
@@ -138,7 +140,8 @@ def mutated(value: Any, rng: Random) -> Any:
     elif change < 0.8:
         del container[key]
     elif isinstance(container, list):
-        container *= rng.choice((2, 11, 51, 101, 201, 501, 1_001))
+        # Changes that meet must not make a case that takes longer to write than to send.
+        container *= min(rng.choice((2, 11, 51, 101, 201, 501, 1_001)), 1 + LARGEST // _size(container))
         del container[1_001:]
     elif change < 0.9:
         container[rng.choice((key.upper(), key + "s", "_" + key, key + "\0", ""))] = container.pop(key)
@@ -156,6 +159,11 @@ def _places(value: Any) -> Any:
         yield from _places(one)
 
 
+def _size(value: Any) -> int:
+    """About how many characters the JSON of a list has."""
+    return 1 + sum(1 + (len(one) if isinstance(one := container[key], str) else 0) for container, key in _places(value))
+
+
 def _other(value: Any, rng: Random) -> Any:
     how = rng.random()
     if how < 0.12:
@@ -168,11 +176,8 @@ def _other(value: Any, rng: Random) -> Any:
         return value.swapcase() + rng.choice(("", " ", "\0", "\u200b", "x" * 130, "\ud800"))
     if how < 0.4 and isinstance(value, int):
         return str(value)
-    return _copy(rng.choice(ODD))
-
-
-def _copy(value: Any) -> Any:
-    return value.copy() if isinstance(value, list | dict) else value
+    # A copy, all through: another case must not find it changed.
+    return deepcopy(rng.choice(ODD))
 
 
 def damaged(data: bytes, rng: Random) -> bytes:
