@@ -67,9 +67,9 @@ def test_without_a_service_it_says_so_and_makes_nothing() -> None:
         assert not (directory / "data").exists()
 
 
-async def test_a_store_at_rest_owes_nothing(plan_url: str) -> None:
-    executor = await connect(plan_url)
-    assert (await debts(executor)).pending_updates == 0
+async def test_a_store_at_rest_owes_nothing(own_server: Server) -> None:
+    executor = await connect(own_server.url)
+    assert await debts(executor) == Debts(0, 0, 0)
     await executor.close()
 
 

@@ -185,8 +185,10 @@ async def test_a_counter_that_is_missing_keeps_nobody_from_hearing_of_a_post(
 
 @pytest.mark.parametrize("repair", [False, True])
 async def test_a_room_that_seems_to_be_of_a_later_version_is_left_alone_and_the_others_are_audited(
-    store: RedisStore, executor: Executor, app: str, repair: bool
+    store: RedisStore, executor: Executor, app: str, repair: bool, full: bool
 ) -> None:
+    if executor.plan == "split" and not full:
+        pytest.skip("only with --full: a call waits 12 s for what could bring the room over")
     await sound_room(store, app)
     await a_room(store, app, "later", members=("ann", "cid"))
     later, side = ROOM(app, "later"), USER(app, "ann")

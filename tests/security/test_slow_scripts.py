@@ -140,13 +140,13 @@ async def test_a_script_that_has_written_is_left_to_end_and_readiness_says_why(
 ) -> None:
     key_node, before = node_of(nodes, KEY), await killed(running, "written")
     caplog.clear()
-    calling = asyncio.create_task(called_elsewhere(key_node, f"readstate_written_{DIGEST}", "1.5"))
+    calling = asyncio.create_task(called_elsewhere(key_node, f"readstate_written_{DIGEST}", "4"))
 
     async def says_why() -> bool:
         ready = await running.call("GET", "/readyz")
         return ready.status_code == 503 and "BUSY" in ready.text
 
-    await wait_until(says_why, "readiness to say that the server is busy", timeout_s=2)
+    await wait_until(says_why, "readiness to say that the server is busy", timeout_s=4)
     while not calling.done():
         await says_why()
         await asyncio.sleep(0.05)

@@ -148,7 +148,7 @@ class RedisPeople:
             await self._executor.call(scripts.erase_copy(room=room), Keys.user(self._app, peer))
         await self._executor.command("UNLINK", *Keys.beside(key), key=key)
         entered = Keys.pending_rooms_of(key)
-        await self._executor.command("ZREM", entered, key, key=entered)
+        await self._executor.command("ZREM", entered, f"{self._app}:{room}", key=entered)
 
     async def _side(self, user: str) -> None:
         """What is the user's own; the name that stood in goes last."""

@@ -212,6 +212,11 @@ async def test_what_a_deliverer_holds_is_bounded(
     receiver.answer = lambda call: Reply(how=HANG)
     async with delivering():
         await written(executor, *(an_event(app, f"u{number}", f"r{number % 40}") for number in range(1000)))
+
+        async def all_hang() -> bool:
+            return len(receiver.calls) >= MAX_CONNECTIONS
+
+        await wait_until(all_hang, "as many requests as there may be")
         await asyncio.sleep(1.5)
         assert len(receiver.calls) == receiver.connections == MAX_CONNECTIONS
         receiver.answer = lambda call: OK
