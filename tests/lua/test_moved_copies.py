@@ -54,7 +54,7 @@ async def test_it_tells_each_change_once_in_their_order(store: RedisStore, app: 
 
 
 @pytest.mark.parametrize("fanout_limit", [1])
-async def test_rooms_that_tell_nobody_are_asked(store: RedisStore, app: str) -> None:
+async def test_derived_rooms_are_asked(store: RedisStore, app: str) -> None:
     await a_room(store, app)
     before = await moved(store, app)
     for count in (1, 2):

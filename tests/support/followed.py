@@ -80,7 +80,7 @@ class Follower:
             self._socket.transport.abort()
 
     def heal(self, *, cut: bool) -> None:
-        """Whoever does not `cut` sends something more, which shows what was lost."""
+        """Without `cut` something more is sent, which shows what was lost."""
         for packet in self.line.heal():
             self._take(packet)
         if cut and self.line.has_lost:

@@ -207,7 +207,7 @@ def test_a_file_that_is_no_bulk_export_is_refused() -> None:
 
 
 async def test_of_a_long_room_the_newest_messages_are_kept(store: RedisStore, app: str) -> None:
-    """Counts are right all the same, where it is known up to where somebody has read."""
+    """Counts are right all the same, where it is known up to where a member has read."""
     viewed = {"ann": AT_MS + 95, "ben": AT_MS + 30, "cid": 0}
     lines = [
         json.dumps(

@@ -1,4 +1,4 @@
-"""Random histories: who is erased leaves no trace, and nobody else's counts change."""
+"""Random histories: who is erased leaves no trace, and the counts of others do not change."""
 
 import asyncio
 from pathlib import Path
@@ -27,7 +27,7 @@ from tests.support.transfers import Breaking
 
 ERASED = "bob"
 OTHERS = tuple(user for user in USERS if user != ERASED)
-STAND_IN = "somebody-else"
+STAND_IN = "someone-else"
 
 
 class ErasureMachine(ReadStateMachine):

@@ -76,7 +76,7 @@ class RoomChecks:
         _check((line.joined or 0) <= line.seq, "joined", "joined must be at most seq")
         for user, joined, _ in line.acknowledged:
             check_id("acknowledged", user)
-            _check(joined <= line.seq, "acknowledged", "nobody acknowledges a message that came before they joined")
+            _check(joined <= line.seq, "acknowledged", "a member acknowledges no message that came before they joined")
         self._messages.add(line.id)
         self.seq, self.ordinal = line.seq, self.ordinal + line.countable
 

@@ -2,10 +2,10 @@
 
 The system completes handshakes by itself, and keeps the new connections in a queue until a worker
 accepts them. When the port closes, it resets those that are left in the queue. Their clients have
-perhaps sent a request, and cannot know that nobody has read it: a proxy does not repeat a POST
+perhaps sent a request, and cannot know that it was not read: a proxy does not repeat a POST
 then. So the port takes no new handshakes first. The workers go on until the queue is empty. Then it
-is closed, and whoever tries again is refused: a proxy then asks the next service, whatever the
-call.
+is closed, and a client that tries again is refused: a proxy then asks the next service, whatever
+the call.
 """
 
 import ctypes

@@ -14,7 +14,7 @@ _by_time = itemgetter(0, 1)
 
 @dataclass
 class Member:
-    """When somebody joined, 0: with the room; and up to when they have seen it, 0: never, None: not
+    """When a member joined, 0: with the room; and up to when they have seen it, 0: never, None: not
     known, in Unix ms. `reads`: when they had read up to which message, where that is known exactly.
     """
 
@@ -82,7 +82,7 @@ class Conversation:
             return self._before + bisect_right(times, at_ms)
 
         if member.seen_ms is None:
-            # As if they joined now: nothing is unread, and nobody is told that they read anything.
+            # As if they joined now: nothing is unread, and they have read nothing.
             head = self._before + len(times)
             return MemberLine(user, (head, max(times[-1:] or (created_ms,))), joined=head)
         # Who joined before the messages that are kept has them all before them.

@@ -21,7 +21,7 @@ Advance = Callable[[str, int], None]  # is told of so many more "users" or "room
 
 
 def ignored(_what: str, _more: int) -> None:
-    """Tell nobody."""
+    """Tell of no progress."""
 
 
 class Export:

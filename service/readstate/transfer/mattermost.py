@@ -2,7 +2,7 @@
 
 It says when members last viewed a channel, and no ids of posts or users: users are told apart by
 their names, and posts by their time and author. Receipts have the time of the last view as the
-latest possible. Where there is no such time, nothing is unread and nobody has a receipt.
+latest possible. Where there is no such time, nothing is unread, and no receipt is made.
 """
 
 import hashlib

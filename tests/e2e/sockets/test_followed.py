@@ -89,7 +89,7 @@ class Trial:
             return known == (truth["version"], truth["badge"], rooms)
 
         await wait_until(knows_all, f"{follower.rooms} to be {rooms}", timeout_s=5)
-        # Nobody is asked for nothing: a gap costs one question.
+        # No question without a reason: a gap costs one.
         assert follower.asked == follower.connected + follower.gaps + follower.told_to_ask
         assert follower.gaps <= follower.line.mishaps
         return time.monotonic() - quiet_at

@@ -4,7 +4,7 @@ from readstate.store.keys import Keys
 from readstate.store.states import SEPARATOR
 from tests.lua.cost_cases.world import Sizes, World, case, people
 
-ERASED = {"user": "bob", "stand_in": "somebody-else"}
+ERASED = {"user": "bob", "stand_in": "someone-else"}
 
 
 @case("erase_member")
