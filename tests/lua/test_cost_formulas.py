@@ -49,7 +49,7 @@ async def test_a_script_costs_what_its_header_says(
     assert name in CASES, f"nothing tries {name}.lua: add a case that runs it at its limits"
     world = World(executor, app, name, large=large)
     sizes = await CASES[name](world)
-    await world.store.outbox.idle()
+    await world.idle()
     limit = allowed(((lua_dir or scripts.lua_dir()) / f"{name}.lua").read_text(), sizes)
     assert world.counted, f"{name}.lua did not run"
     commands, turns = max(one.commands for one in world.counted), max(one.turns for one in world.counted)

@@ -48,6 +48,7 @@ class World:
         self.app = app
         self.large = large
         self.script = script
+        self._stores: list[RedisStore] = []
         self.store = self.store_with(message_history=2000)
         self._counting = Counting(executor)
 
@@ -58,7 +59,14 @@ class World:
     def store_with(self, **bounds: Any) -> RedisStore:
         """A store whose members are all attentive, unless it is said otherwise."""
         given = {"fanout_limit": FANOUT_LIMIT, "attention_posts": ATTENTION_POSTS, **bounds}
-        return redis_store(self.executor, **given)
+        store = redis_store(self.executor, **given)
+        self._stores.append(store)
+        return store
+
+    async def idle(self) -> None:
+        """Wait until no store has anything to do: the server counts the commands of all."""
+        for store in self._stores:
+            await store.outbox.idle()
 
     def of(self, small: int, large: int) -> int:
         """The size that is tried."""
@@ -66,7 +74,7 @@ class World:
 
     async def count(self, work: Awaitable[Any]) -> Any:
         """Do `work`, in which the script that is tried runs."""
-        await self.store.outbox.idle()
+        await self.idle()
         return await self._counting.of(self.script, work)
 
     async def run(self, key: str, **arguments: Any) -> Any:
