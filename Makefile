@@ -102,7 +102,8 @@ release-check: .venv .venv-release/installed ## build a release into dist/releas
 lock: .venv ## pin the newest dependencies that pyproject.toml allows (needs uv)
 	uv pip compile pyproject.toml --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --output-file requirements.txt
 	uv pip compile --group build --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --output-file requirements-build.txt
-	uv pip compile pyproject.toml --group dev --constraints requirements.txt --constraints requirements-build.txt --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --output-file requirements-dev.txt
+	uv pip compile pyproject.toml --extra otel --constraints requirements.txt --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --output-file requirements-otel.txt
+	uv pip compile pyproject.toml --group dev --constraints requirements-otel.txt --constraints requirements-build.txt --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --output-file requirements-dev.txt
 	uv pip compile --group docs --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --output-file requirements-docs.txt
 	uv pip compile --group release --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --output-file requirements-release.txt
 

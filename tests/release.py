@@ -32,8 +32,8 @@ def version() -> str:
 
 
 def constraints() -> str:
-    """The pins of requirements.txt without their hashes, which a constraint may not have."""
-    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    """The pins of what is installed, extras too, without their hashes: a constraint has none."""
+    lines = (ROOT / "requirements-otel.txt").read_text(encoding="utf-8").splitlines()
     return "".join(line.removesuffix("\\").rstrip() + "\n" for line in lines if re.match("[a-zA-Z0-9]", line))
 
 

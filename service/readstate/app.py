@@ -39,10 +39,11 @@ from readstate.dialects.tencent import api as tencent
 from readstate.domain.durability import Durability
 from readstate.errors import TooManyRequests, Unavailable
 from readstate.opening import Opening
-from readstate.parts import Parts, open_parts
+from readstate.parts import Connect, Parts, open_parts
 from readstate.process.stopping import BEGIN_STOP
 from readstate.process.transport import GatheringTransport
 from readstate.settings import Settings
+from readstate.store.connect import connect
 from readstate.tasks import cancel_and_wait
 from readstate.vitals import keep_measuring
 
@@ -61,10 +62,10 @@ def dialects(settings: Settings, services: Callable[[], Services]) -> tuple[Dial
     )
 
 
-def create_app(settings: Settings) -> "Service":
-    """The service. It connects to `settings.redis_url` at the start of its lifespan."""
+def create_app(settings: Settings, *, connect: Connect = connect) -> "Service":
+    """The service. When its lifespan starts it connects to `settings.redis_url`, by `connect`."""
     kind = Service if settings.ops_port is None else ServiceWithOpsPort
-    return kind(lambda: open_parts(settings), settings)
+    return kind(lambda: open_parts(settings, connect=connect), settings)
 
 
 class Service:

@@ -2,6 +2,9 @@
 
 import asyncio
 import hashlib
+import os
+from collections.abc import Callable
+from functools import partial
 
 from readstate.dialects.tencent.webhooks import webhook_form
 from readstate.domain.read_state import ReadState
@@ -10,6 +13,7 @@ from readstate.settings import Settings, SettingsError
 from readstate.store.events import RedisEvents
 from readstate.store.executor import Executor
 from readstate.store.redis_store import redis_store
+from readstate.tracing import traces_or_warning
 from readstate.webhook_keys import client_tls
 from readstate.webhooks.deliverer import Deliverer
 from readstate.webhooks.forms import DialectForm, choice_of
@@ -29,13 +33,27 @@ def check_receiver(settings: Settings) -> None:
 async def deliver(executor: Executor, settings: Settings) -> None:
     """Deliver webhooks until told to stop; deliveries in progress are finished first.
 
-    There must be a receiver.
+    There must be a receiver. Deliveries are traced if the environment asks for traces.
     """
+    traces = traces_or_warning(os.environ)
+    if traces is None:
+        await _deliver(executor, settings, Sender)
+        return
+    from readstate.tracing.webhooks import TracedSender
+
+    traces.begin()
+    try:
+        await _deliver(executor, settings, partial(TracedSender, traces))
+    finally:
+        await traces.end()
+
+
+async def _deliver(executor: Executor, settings: Settings, make_sender: Callable[..., Sender]) -> None:
     assert settings.webhook_url is not None
     stop = asyncio.Event()
     for signum in stop_signals():
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
-    async with Sender(
+    async with make_sender(
         settings.webhook_url,
         allow_private=settings.webhook_allow_private,
         tls=client_tls(settings.webhook_client_cert, settings.webhook_client_key),

@@ -42,6 +42,8 @@ logger = logging.getLogger(__name__)
 READY_WITHIN_S = 2.0
 STORE_EVERY_S = 10.0
 
+Connect = Callable[[str], Awaitable[Executor]]  # from the URL of a store to the way there
+
 
 class Parts(Struct, frozen=True):
     """What a running service consists of."""
@@ -55,9 +57,7 @@ class Parts(Struct, frozen=True):
 
 
 @asynccontextmanager
-async def open_parts(
-    settings: Settings, *, connect: Callable[[str], Awaitable[Executor]] = connect
-) -> AsyncIterator[Parts]:
+async def open_parts(settings: Settings, *, connect: Connect = connect) -> AsyncIterator[Parts]:
     """All parts, on the store that `connect` reaches; they are closed at the end of the block.
 
     Raises Fault when the store cannot be reached now.

@@ -2,12 +2,17 @@
 
 import gc
 import os
+from typing import TYPE_CHECKING
 
 from litestar.types import ASGIApp
 
 from readstate import logs
-from readstate.app import create_app
+from readstate.app import Service, create_app
 from readstate.settings import Settings
+from readstate.tracing import traces_or_warning
+
+if TYPE_CHECKING:
+    from readstate.tracing.calls import TracedService
 
 # Garbage is collected after so many new objects. Calls in flight make and drop some thousands at a
 # time, which are no garbage.
@@ -32,10 +37,19 @@ def make_for_forks() -> None:
 def _make() -> ASGIApp:
     settings = Settings.from_environ(os.environ)
     logs.configure_service(settings.log_level)
-    app = create_app(settings)
+    app = _application(settings)
     app.make_document()
     tune_garbage_collector()
     return app
+
+
+def _application(settings: Settings) -> "Service | TracedService":
+    traces = traces_or_warning(os.environ)
+    if traces is None:
+        return create_app(settings)
+    from readstate.tracing.calls import TracedService
+
+    return TracedService(settings, traces)
 
 
 def tune_garbage_collector() -> None:

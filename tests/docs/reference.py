@@ -152,7 +152,8 @@ def settings() -> Page:
     yield "Every setting with its default. They are environment variables; the"
     yield "[README](../../README.md#settings) says how they are read and what is refused.\n"
     yield "`deploy/readstate.env` has the same as a file to fill in. Where a value may be in a file, the"
-    yield "variable with `_FILE` at its end names that file."
+    yield "variable with `_FILE` at its end names that file. Traces are set up by OpenTelemetry's own"
+    yield "variables: [operating.md](../operating.md#traces)."
     comments: list[str] = []
     for line in inspect.getsource(Fields).splitlines()[1:]:
         text = line.strip()

@@ -21,9 +21,9 @@ def test_versions_rise_by_number(versions: list[str], do: bool) -> None:
 
 
 def test_the_constraints_are_the_pins_without_hashes() -> None:
-    """With the conditions under which each is needed."""
+    """With the conditions under which each is needed, and those of the extra `otel`."""
     lines = constraints().splitlines()
-    assert {line.split()[0] for line in lines} == pins("requirements.txt")
+    assert {line.split()[0] for line in lines} == pins("requirements-otel.txt")
     assert all(re.fullmatch(r"[a-z0-9.-]+==\S+( ; .+)?", line, re.IGNORECASE) for line in lines)
 
 

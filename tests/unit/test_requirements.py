@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LOCKS = [
     "requirements.txt",
     "requirements-build.txt",
+    "requirements-otel.txt",
     "requirements-dev.txt",
     "requirements-docs.txt",
     "requirements-release.txt",
@@ -20,7 +21,7 @@ def pins(lock: str) -> set[str]:
     return {line.split()[0] for line in (ROOT / lock).read_text().splitlines() if re.match(r"[a-zA-Z0-9]", line)}
 
 
-@pytest.mark.parametrize("lock", LOCKS[:2])
+@pytest.mark.parametrize("lock", LOCKS[:3])
 def test_what_is_installed_first_is_no_other_version_later(lock: str) -> None:
     """`make run` installs one lock, `make test` all of them on top, in either order."""
     assert pins(lock) - pins("requirements-dev.txt") == set()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from readstate import tracing
 from readstate.doctor import machine
 from readstate.doctor.finding import Finding, Level, ask, ask_later
 from readstate.doctor.receiver import receiver
@@ -29,4 +30,5 @@ async def examine(environ: Mapping[str, str], sockets: int) -> list[Finding]:
         ask("memory", lambda: machine.memory(settings, sockets)),
         *await examine_store(settings),
         await ask_later("webhooks", receiver(settings)),
+        ask("traces", lambda: tracing.describe(environ)),
     ]

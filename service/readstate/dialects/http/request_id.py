@@ -29,8 +29,11 @@ def note(scope: Any, value: bytes) -> None:
 
 
 def for_log(scope: Any) -> dict[str, str]:
-    """What the log says of a request: its id, and that of its trace, as far as they are given."""
-    said = {}
+    """What the log says of a request: its id, and that of its trace, as far as they are given.
+
+    A call that is traced has one in any case, in `scope["trace_id"]`.
+    """
+    said = {"trace_id": scope["trace_id"]} if "trace_id" in scope else {}
     for name, value in scope.get("headers", ()):
         if name == REQUEST_ID and _ID.fullmatch(value):
             said["request_id"] = value.decode("ascii")
