@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from readstate.fresh_secrets import fresh_secret
 from readstate.settings import Settings, SettingsError
 from readstate.settings.fields import TYPES
 from readstate.settings.secret_files import SECRETS
@@ -99,3 +100,11 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
 def test_a_setting_that_is_no_secret_has_no_file() -> None:
     with pytest.raises(SettingsError, match="READSTATE_PORT_FILE is not a setting; the nearest known one is"):
         Settings.from_environ({"READSTATE_PORT_FILE": "/port"})
+
+
+def test_a_fresh_secret_is_not_taken_for_an_option() -> None:
+    """One random text of 64 would begin with a hyphen."""
+    secrets = {fresh_secret(24) for _ in range(2000)}
+    assert len(secrets) == 2000
+    assert {len(secret) for secret in secrets} == {32}
+    assert not any(secret.startswith("-") for secret in secrets)

@@ -5,6 +5,7 @@ import secrets
 from pathlib import Path
 
 from readstate.files import check_private, unusable
+from readstate.fresh_secrets import fresh_secret
 from readstate.settings.values import convert
 
 # Random bytes of each secret that is made when unset.
@@ -21,7 +22,7 @@ def kept_secret(directory: Path, name: str) -> str:
         fresh = directory / f".{name}.{secrets.token_hex(8)}"
         try:
             with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-                file.write(secrets.token_urlsafe(SECRET_BYTES[name]) + "\n")
+                file.write(fresh_secret(SECRET_BYTES[name]) + "\n")
                 file.flush()
                 os.fsync(file.fileno())
             os.link(fresh, path)

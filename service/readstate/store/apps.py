@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from readstate.domain.identity import FIRST_APP, App
 from readstate.errors import Invalid
+from readstate.fresh_secrets import fresh_secret
 from readstate.store import lua
 from readstate.store.executor import Executor, by_field
 from readstate.store.keys import Keys
@@ -122,7 +123,7 @@ class AppRegistry:
                 "app",
                 f"the data of an earlier app {app} is still there; take another name, or this one with --keep-data",
             )
-        new = NewApp(app, secrets.token_urlsafe(24), secrets.token_urlsafe(32))
+        new = NewApp(app, fresh_secret(24), fresh_secret(32))
         generation = await self._begin_generation(app)
         await self._forget_old_key(app)
         stored = _pack(_StoredApp(new.client_key, _digest(new.api_key), generation))
@@ -137,7 +138,7 @@ class AppRegistry:
         older key that was still accepted ends now.
         """
         known = await self._stored(app)
-        new = NewApp(app, known.client_key, secrets.token_urlsafe(32))
+        new = NewApp(app, known.client_key, fresh_secret(32))
         if keep_old_for_s:
             key = Keys.old_api_key(app)
             await self._executor.command("SET", key, known.api_key_digest, "EX", keep_old_for_s, key=key)
