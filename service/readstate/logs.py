@@ -11,6 +11,8 @@ from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
 
+ADMINISTRATION = "readstate.admin"  # the logger of what administrators do
+
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 _NAMES = {"asctime": "time", "levelname": "level", "name": "logger", "exc_info": "traceback"}
 
@@ -47,6 +49,16 @@ def configure(level: str) -> None:
     # At debug they log every frame and the headers of every handshake, tokens included.
     for name in ("asyncio", "uvicorn.error"):
         logging.getLogger(name).setLevel(max(logging.INFO, logging.getLevelName(level.upper())))
+
+
+def configure_administration() -> None:
+    """Send what administrators do to standard error, from a command that has no other log."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    logger = logging.getLogger(ADMINISTRATION)
+    logger.handlers[:] = [handler]
+    logger.propagate = False
+    logger.setLevel(logging.INFO)
 
 
 def configure_service(level: str) -> None:

@@ -17,6 +17,7 @@ from readstate.domain.client_rules import ClientRules
 from readstate.domain.durability import Confirmation, Durability
 from readstate.domain.identity import Apps, Directory, TokenStore
 from readstate.domain.notices import Notices
+from readstate.domain.personal_data import PersonalData
 from readstate.domain.read_state import ReadState
 from readstate.domain.tokens import POLL_S, Tokens
 from readstate.errors import Fault, ReadStateError
@@ -29,6 +30,7 @@ from readstate.store.failovers import Failovers
 from readstate.store.health import WriteHealth
 from readstate.store.layout import StoreLayout
 from readstate.store.notices import RedisNotices
+from readstate.store.personal_data import RedisPersonalData
 from readstate.store.redis_store import redis_store
 from readstate.store.server_check import ServerRefused
 from readstate.store.store_health import StoreHealth
@@ -82,7 +84,10 @@ async def open_parts(settings: Settings, *, connect: Connect = connect) -> Async
             old_api_key=settings.old_api_key,
         )
         confirmation = RedisConfirmation(executor, Durability(settings.durability), settings.durability_within_ms)
-        services = _services(settings, store, RedisUsers(executor), RedisTokens(executor), apps, confirmation)
+        personal_data = RedisPersonalData(executor, store.outbox, store.bounds)
+        services = _services(
+            settings, store, RedisUsers(executor), RedisTokens(executor), apps, confirmation, personal_data
+        )
         health = StoreHealth(executor)
         await refresh(apps, services.tokens)
         workers = Workers(executor, shared_keys(settings))
@@ -110,6 +115,7 @@ def _services(
     token_store: TokenStore,
     apps: Apps,
     confirmation: Confirmation,
+    personal_data: PersonalData,
 ) -> Services:
     tokens = Tokens(
         token_store,
@@ -131,6 +137,7 @@ def _services(
         apps=apps,
         tokens=tokens,
         people=People(directory),
+        personal_data=personal_data,
         rate_limits=rate_limits,
         credentials=Credentials(tokens, rate_limits),
         client_rules=ClientRules(

@@ -30,6 +30,13 @@ def command(*arguments: str, data_dir: Path) -> CompletedProcess[str]:
     return run_command(*arguments, settings={"data_dir": data_dir})
 
 
+def of_administrators(run: CompletedProcess[str]) -> list[str]:
+    """What the log of administrators has of a command."""
+    lines = [json.loads(line) for line in run.stderr.splitlines() if line.startswith("{")]
+    assert {line["logger"] for line in lines} == {"readstate.admin"}
+    return [line["message"] for line in lines]
+
+
 def test_a_user_is_listed_shown_exported_and_erased(data_dir: Path, tmp_path: Path) -> None:
     """In this order, and the proof says what is so before and after."""
     assert sorted(command("people", "list", data_dir=data_dir).stdout.splitlines()) == ["ada", "ben"]
@@ -45,10 +52,13 @@ def test_a_user_is_listed_shown_exported_and_erased(data_dir: Path, tmp_path: Pa
     assert "{r:default:garden} ada" in before.stdout.splitlines()
     erased = command("people", "erase", "ada", "--as", "a-former-member", data_dir=data_dir)
     assert erased.stdout == "ada is erased; a-former-member stands in for them in rooms\n"
+    assert of_administrators(erased) == ["an erasure of a user has begun", "a user was erased"]
     after = command("audit", "--user", "ada", "--erased", data_dir=data_dir)
     assert (after.returncode, after.stdout) == (0, "")
     assert "0 traces of ada" in after.stderr
-    assert "0 differences" in command("audit", data_dir=data_dir).stderr
+    repaired = command("audit", "--repair", data_dir=data_dir)
+    assert "0 differences" in repaired.stderr
+    assert of_administrators(repaired) == ["an audit that repairs has begun", "an audit has repaired"]
     assert command("people", "list", data_dir=data_dir).stdout == "ben\n"
 
 

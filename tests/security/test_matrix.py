@@ -113,6 +113,7 @@ ROWS: dict[str, list[Row]] = {
     "upsert_users": [Row(BACKEND, {"data": [{"_id": "al"}]})],
     "bind_token": [Row(BACKEND, {"token": "a-custom-token-of-al", "expirationDate": "2099-01-01"})],
     "revoke_tokens": [Row(BACKEND)],
+    **{name: [Row(BACKEND)] for name in ("people", "person", "export_person", "erase_person", "traces_of_person")},
     "rocketchat_receipts": [Row(IN_A_ROOM, query={"messageId": MESSAGE})],
     "rocketchat_read": [Row(IN_A_ROOM, {"rid": ROOM}), Row(IN_A_ROOM, {"roomId": ROOM})],
     "rocketchat_subscription": [Row(OWN, query={"roomId": ROOM})],

@@ -68,6 +68,14 @@ class Breaking:
         self._count()
         return await self._executor.command(*parts, **options)
 
+    async def each_node(self, *parts: Any) -> Any:
+        self._count()
+        return await self._executor.each_node(*parts)
+
+    async def slots(self) -> Any:
+        self._count()
+        return await self._executor.slots()
+
     async def scan(self, pattern: str) -> AsyncIterator[str]:
         self._count()
         async for key in self._executor.scan(pattern):

@@ -5,10 +5,11 @@ import time
 import pytest
 
 from readstate.domain.identity import IssuedToken
+from readstate.domain.personal_data import CopyLine, EventLine, TokenLine
 from readstate.domain.transfer import MemberLine, MessageLine, RoomLine, UserLine
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
-from readstate.store.person import CopyLine, EventLine, RedisPerson, TokenLine
+from readstate.store.person import RedisPerson
 from readstate.store.redis_store import RedisStore, redis_store
 from readstate.store.throttle import RedisThrottle
 from readstate.store.tokens import RedisTokens

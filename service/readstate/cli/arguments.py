@@ -1,7 +1,11 @@
 """Arguments that several commands take, and what they tell the person who runs them."""
 
 import argparse
+import logging
+import os
 import sys
+
+from readstate.logs import ADMINISTRATION, configure_administration
 
 
 def text(argument: str) -> str:
@@ -16,3 +20,10 @@ def text(argument: str) -> str:
 def note(sentence: str) -> None:
     """Print a sentence beside the command's output, on standard error."""
     print(f"readstate: {sentence}", file=sys.stderr)
+
+
+def tell_administration(message: str, **about: object) -> None:
+    """Log what an administrator does by a command, and the user id of the system who does it."""
+    configure_administration()
+    told = {name: value for name, value in about.items() if value is not None}
+    logging.getLogger(ADMINISTRATION).info(message, extra={**told, "by": "command", "uid": os.getuid()})

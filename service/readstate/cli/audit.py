@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 
-from readstate.cli.arguments import note, text
+from readstate.cli.arguments import note, tell_administration, text
 from readstate.cli.existing_store import app_registry, existing_store
 from readstate.domain.audit import Drift
 from readstate.domain.identity import FIRST_APP
@@ -37,6 +37,9 @@ def declare(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.erased:
         return _look_for_traces(args)
+    about = {"app": args.app, "user": args.user, "room": args.room}
+    if args.repair:
+        tell_administration("an audit that repairs has begun", **about)
     drifts, looked = asyncio.run(_find_drifts(args))
     for drift in drifts:
         print(_line(drift, repair=args.repair))
@@ -45,6 +48,8 @@ def run(args: argparse.Namespace) -> int:
         f"{_many(looked.messages, 'message')} and {_many(looked.values, 'value')}"
     )
     mended = sum(drift.mended for drift in drifts)
+    if args.repair:
+        tell_administration("an audit has repaired", **about, differences=len(drifts), mended=mended)
     note(f"{_many(len(drifts), 'difference')}{f', {mended:,} mended' if args.repair and drifts else ''}")
     return DRIFT_FOUND if drifts else 0
 

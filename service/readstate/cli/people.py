@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
-from readstate.cli.arguments import note, text
+from readstate.cli.arguments import note, tell_administration, text
 from readstate.cli.existing_store import app_registry, on_store
 from readstate.domain.identity import FIRST_APP
 from readstate.domain.limits import check_id
@@ -61,6 +61,7 @@ async def _export(args: argparse.Namespace, executor: Executor, settings: Settin
     await _check(args, executor, settings)
     person = RedisPerson(executor, args.app, args.user)
     lines = 0
+    tell_administration("an export of a user has begun", app=args.app, user=args.user)
     with create_file(args.file) as file:
         async for line in person.everything():
             file.write(encode_line(line) + b"\n")
@@ -76,12 +77,14 @@ async def _erase(args: argparse.Namespace, executor: Executor, settings: Setting
         check_id("as", args.name)
         if args.name == args.user:
             raise Invalid("as", "another name must stand in for the user's")
+    tell_administration("an erasure of a user has begun", app=args.app, user=args.user)
     console = Console(stderr=True)
     columns = TextColumn("{task.completed:,.0f} rooms"), TimeElapsedColumn()
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=None)
         people = _people(args, executor, settings)
         name = await people.erase(args.user, args.name, lambda rooms: progress.advance(task, rooms))
+    tell_administration("a user was erased", app=args.app, user=args.user)
     print(f"{args.user} is erased; {name} stands in for them in rooms")
     note(f"`readstate audit --app {args.app} --user {args.user} --erased` looks for what is left")
 

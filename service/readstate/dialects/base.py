@@ -37,6 +37,7 @@ from readstate.domain.client_rules import ClientRules
 from readstate.domain.durability import Confirmation
 from readstate.domain.identity import Apps, Directory
 from readstate.domain.notices import Notices
+from readstate.domain.personal_data import PersonalData
 from readstate.domain.read_state import ReadState
 from readstate.domain.tokens import Tokens
 
@@ -52,6 +53,7 @@ class Services(ReadState, frozen=True):
     apps: Apps
     tokens: Tokens
     people: People
+    personal_data: PersonalData
     rate_limits: RateLimits
     credentials: Credentials
     client_rules: ClientRules

@@ -29,20 +29,25 @@ class Acknowledging:
         self._waiting: list[tuple[str, Call[int]]] = []
         self._task: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()
+        self._added = self._finished = 0  # how many so far
+        self._batch_over: asyncio.Future[None] | None = None  # while a caller waits for it
         self.pause_s = PAUSE_S
 
     def add(self, key: str, revision: int, members: Sequence[str]) -> None:
         """These members' updates of a room as of `revision` were pushed."""
         if len(self._waiting) < _MOST:
             self._waiting.append((key, lua.ack(revision=revision, members=members)))
+            self._added += 1
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._strike_out())
 
     async def idle(self) -> None:
-        """Wait until nothing waits."""
+        """Wait until nothing waits any more of what waits now."""
+        until = self._added
         self._hurry.set()
-        while self._task is not None and not self._task.done():
-            await asyncio.wait({self._task})
+        while self._finished < until and self._task is not None and not self._task.done():
+            over = self._batch_over = self._batch_over or asyncio.get_running_loop().create_future()
+            await asyncio.wait({self._task, over}, return_when=asyncio.FIRST_COMPLETED)
         self._hurry.clear()
 
     def stop(self) -> None:
@@ -61,3 +66,7 @@ class Acknowledging:
                 await self._executor.call_each(batch)
             except ScriptFailed:
                 logger.exception("updates that were pushed stay pending")
+            self._finished += len(batch)
+            if self._batch_over is not None:
+                self._batch_over.set_result(None)
+                self._batch_over = None

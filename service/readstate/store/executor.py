@@ -102,6 +102,16 @@ async def scan_hash(executor: Executor, key: str, at_once: int) -> AsyncIterator
             yield field
 
 
+async def scan_members(executor: Executor, key: str, at_once: int, kind: str = "zset") -> AsyncIterator[bytes]:
+    """Every member of a sorted set, or of a set; one may come twice."""
+    command, step = ("ZSCAN", 2) if kind == "zset" else ("SSCAN", 1)
+    scan_cursor: Any = 0
+    while scan_cursor != b"0":
+        scan_cursor, flat = await executor.command(command, key, scan_cursor, "COUNT", at_once, key=key)
+        for member in flat[::step]:
+            yield member
+
+
 def by_field(flat: Sequence[Any]) -> dict[Any, Any]:
     """The reply to a plain command, a flat list of names and values in turn, as a dict."""
     return dict(zip(flat[::2], flat[1::2], strict=True))

@@ -5,7 +5,7 @@ after that, and each of them says how far they had read of these messages. When 
 deleted together meanwhile, the room is looked at again: counts would fit to neither time.
 """
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -57,15 +57,16 @@ class RedisExport:
         profile = {name: msgspec.Raw(value) for name, value in found.profile.items()}
         return UserLine(found.user, profile, found.updated_ms)
 
-    async def room(self, room: str) -> list[Line]:
+    async def room(self, room: str, keep: Callable[[Line], Line | None] = lambda line: line) -> list[Line]:
         """The lines of a room from its beginning to its end.
 
+        `keep` gives what is wanted of a line, None for nothing; the first look may be repeated.
         Raises RoomUnknown, Unavailable when the room changes too much.
         """
         key = Keys.room(self._app, room)
         for _ in range(_LOOKS):
             look = _Look(self._executor, key, room, await self._executor.call(scripts.export_room(), key))
-            lines: list[Line] = [line async for line in look.lines()]
+            lines = [kept async for line in look.lines() if (kept := keep(line))]
             after = await self._executor.call(scripts.export_room(), key)
             if _identity(after) == _identity(look.head):
                 return [*lines, EndLine(room)]

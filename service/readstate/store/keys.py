@@ -253,6 +253,13 @@ class Keys:
         return f"{{[ru]:{app}:*"
 
     @staticmethod
+    def at_any_place(app: str) -> str:
+        """The pattern of an app's keys outside the users' slots that may tell of a user: rooms, the
+        rooms of messages, and windows of calls.
+        """
+        return f"{{[rmq]:{app}:*}}"
+
+    @staticmethod
     def old_api_key(app: str) -> str:
         return f"{{a:{app}}}:o"
 

@@ -7,6 +7,8 @@ which message. A one-to-one room whose id holds their name is deleted. Everythin
 Each step is one script or command over a bounded piece, and may be repeated; so may the whole. The
 name that stands in is noted at the user's side first and goes last: an erasure that was broken off
 goes on with the same one.
+
+The whole store is walked over. That can be done in parts, by calls that may come to any worker.
 """
 
 import asyncio
@@ -14,10 +16,11 @@ import contextlib
 import re
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import NamedTuple
 
 import msgspec
 
-from readstate.batches import as_batches, in_batches
+from readstate.batches import in_batches
 from readstate.domain.client_rules import Made
 from readstate.domain.direct import peers_of
 from readstate.domain.identity import Revocation
@@ -25,13 +28,17 @@ from readstate.errors import RoomUnknown, UserUnknown
 from readstate.store import lua
 from readstate.store import people_scripts as scripts
 from readstate.store.bounds import Bounds
-from readstate.store.executor import Executor, by_field, scan_hash
+from readstate.store.executor import Executor, by_field, scan_hash, scan_members
 from readstate.store.keys import EVENT_SHARDS, Keys, OfRoom, OfShard, OfUser
 from readstate.store.outbox import Outbox
 from readstate.store.states import SEPARATOR
 from readstate.store.tokens import RedisTokens
+from readstate.store.walk import Place, Walk
 
 _AT_ONCE = 16  # rooms
+_ROOMS_A_PAGE = 50
+_USERS_A_PAGE = 500
+_KEYS_A_PAGE = 5_000
 _SEQS_AT_ONCE = 100
 _SENDERS_AT_ONCE = 8
 _SCANNED_AT_ONCE = 500
@@ -39,6 +46,15 @@ _SENDERS = "s"  # what their fields in a room's log begin with (lua/lib/keys.lua
 
 _decode_revocation = msgspec.msgpack.Decoder(Revocation).decode
 _pack = msgspec.msgpack.Encoder().encode
+
+
+class Erased(NamedTuple):
+    """What was done of an erasure, and where the rest begins; `place` is None when it is over."""
+
+    name: str
+    rooms: int
+    looked_at: int  # keys
+    place: Place | None
 
 
 class RedisPeople:
@@ -54,27 +70,66 @@ class RedisPeople:
     async def users(self) -> AsyncIterator[str]:
         """Everyone who was created or is in a room, each once."""
         known: set[str] = set()
-        async for key in self._executor.scan(Keys.user(self._app, "*") + "*"):
-            parsed = Keys.parse(key[: key.rindex("}") + 1])
-            if parsed and parsed[2] not in known:
-                known.add(parsed[2])
-                yield parsed[2]
+        some, _, place = await self.some_users()
+        while True:
+            for user in some:
+                if user not in known:
+                    known.add(user)
+                    yield user
+            if place is None:
+                return
+            some, _, place = await self.some_users(place)
+
+    async def some_users(self, place: Place | None = None) -> tuple[list[str], int, Place | None]:
+        """Some of those who were created or are in a room, how many keys were looked at, and where
+        the rest is; one may come twice.
+        """
+        walk = await Walk.begin(self._executor, Keys.user(self._app, "*") + "*", place)
+        known: dict[str, None] = {}
+        looked_at = 0
+        while walk.place and len(known) < _USERS_A_PAGE and looked_at < _KEYS_A_PAGE:
+            keys = await walk.step()
+            looked_at += Walk.AT_ONCE
+            parsed = (Keys.parse(key[: key.rindex("}") + 1]) for key in keys)
+            known |= dict.fromkeys(one[2] for one in parsed if one)
+        return list(known), looked_at, walk.place
 
     async def erase(self, user: str, name: str | None, advance: Callable[[int], None]) -> str:
         """Erase a user. Returns the name that stands in: `name`, or one that is made up.
 
         `advance` is told of so many more rooms that were looked at. Raises what Executor.call does.
         """
+        erased = await self.erase_some(user, name)
+        advance(erased.rooms)
+        while erased.place:
+            erased = await self.erase_some(user, name, erased.place)
+            advance(erased.rooms)
+        return erased.name
+
+    async def erase_some(self, user: str, name: str | None, place: Place | None = None) -> "Erased":
+        """Erase a user from some of the keys, and end the erasure behind the last of them.
+
+        Raises what Executor.call does.
+        """
         name = await self._stand_in(user, name)
-        await self._end_tokens(user, name)
-        keys = self._executor.scan(Keys.room(self._app, "*"))
-        async for rooms in as_batches((parsed[2] async for key in keys if (parsed := Keys.parse(key))), _AT_ONCE):
-            await self._rooms(rooms, user, name)
-            advance(len(rooms))
-        await self._outbox.idle()
-        await _Elsewhere(self._executor, self._app, user).forget()
-        await self._side(user)
-        return name
+        if place is None:
+            await self._end_tokens(user, name)
+        elsewhere = _Elsewhere(self._executor, self._app, user)
+        walk = await Walk.begin(self._executor, Keys.at_any_place(self._app), place)
+        rooms = looked_at = 0
+        while walk.place and rooms < _ROOMS_A_PAGE and looked_at < _KEYS_A_PAGE:
+            keys = await walk.step()
+            looked_at += Walk.AT_ONCE
+            found = [parsed[2] for key in keys if (parsed := Keys.parse(key))]
+            for batch in in_batches(found, _AT_ONCE):
+                await asyncio.gather(*(self._room(room, user, name) for room in batch))
+            await elsewhere.forget_keys(keys)
+            rooms += len(found)
+        if walk.place is None:
+            await self._outbox.idle()
+            await elsewhere.forget_events()
+            await self._side(user)
+        return Erased(name, rooms, looked_at, walk.place)
 
     async def _stand_in(self, user: str, name: str | None) -> str:
         key = Keys.user(self._app, user) + OfUser.STAND_IN
@@ -95,9 +150,6 @@ class RedisPeople:
                 renamed = _pack(Revocation(name, revoked.token_id, revoked.expires_s))
                 await self._executor.command("ZADD", key, position, renamed, key=key)
                 await self._executor.command("ZREM", key, packed, key=key)
-
-    async def _rooms(self, rooms: Sequence[str], user: str, name: str) -> None:
-        await asyncio.gather(*(self._room(room, user, name) for room in rooms))
 
     async def _room(self, room: str, user: str, name: str) -> None:
         peers = peers_of(room)
@@ -166,15 +218,21 @@ class _Elsewhere:
         self._app = app
         self._user = user
 
-    async def forget(self) -> None:
+    async def forget_keys(self, keys: Sequence[str]) -> None:
+        """Windows of the user's calls, and where messages are, if that room's id holds the name."""
+        gone = [key for key in keys if key.startswith("{q:") and key.endswith(f":{self._user}}}")]
+        messages = [key for key in keys if key.startswith("{m:")]
+        rooms = await asyncio.gather(*(self._executor.command("GET", key, key=key) for key in messages))
+        for key, room in zip(messages, rooms, strict=True):
+            if room and self._user in (peers_of(room.decode()) or ()):
+                gone.append(key)
+        for key in gone:
+            await self._executor.command("UNLINK", key, key=key)
+
+    async def forget_events(self) -> None:
+        """Events for webhooks, those that wait and those that were given up."""
         for shard in range(EVENT_SHARDS):
             await self._events(Keys.events(shard))
-        async for key in self._executor.scan(Keys.window(escaped(self._app), f"*:{escaped(self._user)}")):
-            await self._executor.command("UNLINK", key, key=key)
-        async for key in self._executor.scan(Keys.message(escaped(self._app), "*")):
-            room = await self._executor.command("GET", key, key=key)
-            if room and self._user in (peers_of(room.decode()) or ()):
-                await self._executor.command("UNLINK", key, key=key)
 
     async def _events(self, shard: str) -> None:
         """Events for webhooks: those that come, those that wait, and what became of others."""
@@ -185,7 +243,7 @@ class _Elsewhere:
             async for membership, _ in scan_hash(self._executor, shard + suffix, _SCANNED_AT_ONCE):
                 await self._drop(command, shard + suffix, membership)
         for suffix in (OfShard.DUE, OfShard.DELIVERED_REVISIONS):
-            for membership in await self._executor.command("ZRANGE", shard + suffix, 0, -1, key=shard + suffix):
+            async for membership in scan_members(self._executor, shard + suffix, _SCANNED_AT_ONCE):
                 await self._drop("ZREM", shard + suffix, membership)
 
     async def _drop(self, command: str, key: str, membership: bytes) -> None:

@@ -1,14 +1,18 @@
 """All that the store has of one user, for them to read: as lines of an export, and lines about
-tokens and events, which no export has.
+tokens and events, which no export has. It can be had in pages.
 """
 
+import hashlib
 from collections.abc import AsyncIterator, Sequence
+from typing import Annotated, NamedTuple
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from readstate.domain.direct import peers_of
 from readstate.domain.events import ReadEvent
+from readstate.domain.personal_data import CopyLine, EventLine, PersonLine, TokenLine
 from readstate.domain.transfer import EndLine, Line, MemberLine, MessageLine, RoomLine, StayLine
 from readstate.errors import RoomUnknown
 from readstate.store import lua
@@ -16,38 +20,31 @@ from readstate.store.executor import Executor, scan_hash
 from readstate.store.exports import RedisExport
 from readstate.store.keys import EVENT_SHARDS, Keys, OfShard
 from readstate.store.tokens import RedisTokens
+from readstate.store.walk import Place, Walk
 
 _AT_ONCE = 500
+_LINES_A_PAGE = 2_000
+_LOOKED_AT_A_PAGE = 10_000  # keys, rooms and messages; a page ends behind the room with which it is reached
+_AROUND = 2  # the beginning and the end of a room, which alone tell nothing
 
 
-class TokenLine(Struct, frozen=True, tag="token"):
-    """A token of the user; what it is made of is not shown."""
+class Position(Struct, frozen=True, array_like=True):
+    """Where the next page begins: among the rooms that one step of the walk finds, or, without a
+    place, with the events.
+    """
 
-    token: str
-    created_ms: int
-    expires_ms: int
-    custom: bool
-
-
-class CopyLine(Struct, frozen=True, tag="copy"):
-    """What the user's side knows of a room."""
-
-    room: str
-    cursor: int
-    unread: int
-    tags: Sequence[str]
+    place: Place | None
+    found: Annotated[str, Meta(max_length=32)] = ""  # digest of these rooms: others are begun anew
+    room: Annotated[str, Meta(max_length=512)] = ""  # the last one of them that was shown
+    seq: Annotated[int, Meta(ge=0, lt=2**53)] = 0  # up to which; 0: whole
 
 
-class EventLine(Struct, frozen=True, tag="event"):
-    """A read that waits to be told a receiver of webhooks, or was given up."""
+class SomeLines(NamedTuple):
+    """A page. `position` is None on the last one."""
 
-    room: str
-    message: str
-    at_ms: int
-    given_up: bool
-
-
-PersonLine = Line | TokenLine | CopyLine | EventLine
+    lines: Sequence[PersonLine]
+    looked_at: int
+    position: Position | None
 
 
 class RedisPerson:
@@ -77,35 +74,93 @@ class RedisPerson:
 
     async def everything(self) -> AsyncIterator[PersonLine]:
         """The same, and all that rooms and events tell of them. Looks at every room."""
-        for line in await self.side():
-            yield line
-        async for room in self._exports.rooms():
-            try:
-                lines = await self._exports.room(room)
-            except RoomUnknown:
-                continue
-            found = [one for line in lines if (one := self._about(line))]
-            is_theirs = isinstance(lines[0], RoomLine) and self._user in (*lines[0].invited, *(peers_of(room) or ()))
-            if is_theirs or len(found) > 2:  # more than its beginning and end
-                for one in found:
-                    yield one
-        for shard in range(EVENT_SHARDS):
-            async for event in self._events(Keys.events(shard)):
-                yield event
+        page = await self.page(None)
+        while True:
+            for line in page.lines:
+                yield line
+            if page.position is None:
+                return
+            page = await self.page(page.position)
 
-    def _about(self, line: Line) -> Line | None:
-        """What a room's line says of the user, without any other; None when that is nothing."""
+    async def page(self, position: Position | None) -> SomeLines:
+        """Some of these lines, from a position on; None: from the beginning."""
+        if position is None:
+            walk = await Walk.begin(self._executor, self._rooms)
+            return SomeLines(await self.side(), 0, Position(walk.place))
+        if position.place is not None:
+            return await self._of_rooms(position)
+        events = [event for shard in range(EVENT_SHARDS) async for event in self._events(Keys.events(shard))]
+        return SomeLines(events, EVENT_SHARDS, None)
+
+    @property
+    def _rooms(self) -> str:
+        return Keys.room(self._app, "*")
+
+    async def _of_rooms(self, position: Position) -> SomeLines:
+        walk = await Walk.begin(self._executor, self._rooms, position.place)
+        lines: list[PersonLine] = []
+        looked_at = 0
+        while here := walk.place:
+            rooms = sorted({parsed[2] for key in await walk.step() if (parsed := Keys.parse(key))})
+            found = hashlib.sha256(msgspec.msgpack.encode(rooms)).hexdigest()[:16]
+            if (position.place, position.found) != (here, found):
+                position = Position(here, found)
+            looked_at += Walk.AT_ONCE
+            for room in rooms:
+                if room < position.room or (room == position.room and not position.seq):
+                    continue
+                after = position.seq if room == position.room else 0
+                some, seq, cost = await self._of_room(room, after, max(_AROUND, _LINES_A_PAGE - len(lines)))
+                lines += some
+                looked_at += cost
+                if seq or looked_at >= _LOOKED_AT_A_PAGE or len(lines) >= _LINES_A_PAGE:
+                    return SomeLines(lines, looked_at, replace(position, room=room, seq=seq))
+            if looked_at >= _LOOKED_AT_A_PAGE:
+                break
+        return SomeLines(lines, looked_at, Position(walk.place))
+
+    async def _of_room(self, room: str, after: int, most: int) -> tuple[list[Line], int, int]:
+        """What a room tells of the user behind the seq `after`, if it tells anything; the seq up to
+        which, 0: to its end; and how many messages were looked at.
+
+        There are more than `most` lines only if the rest are not about messages.
+        """
+        looked_at = 1
+
+        def about(line: Line) -> Line | None:
+            nonlocal looked_at
+            looked_at += isinstance(line, MessageLine)
+            return self._about(line, after)
+
+        try:
+            found = await self._exports.room(room, about)
+        except RoomUnknown:
+            return [], 0, looked_at
+        first = found[0]
+        is_theirs = isinstance(first, RoomLine) and (first.invited or self._user in (peers_of(room) or ()))
+        if not (after or is_theirs or len(found) > _AROUND):
+            return [], 0, looked_at
+        last = found[most - 1] if 0 < most < len(found) else None
+        if isinstance(last, MessageLine):
+            return found[:most], last.seq, looked_at
+        return found, 0, looked_at
+
+    def _about(self, line: Line, after: int) -> Line | None:
+        """What a room's line says of the user, without any other; None when that is nothing, or was
+        said on the page before.
+        """
         user = self._user
         if isinstance(line, RoomLine):
-            return RoomLine(line.room, line.created_ms, line.tags, invited=[user] if user in line.invited else ())
+            invited = [user] if user in line.invited else ()
+            return None if after else RoomLine(line.room, line.created_ms, line.tags, invited=invited)
         if isinstance(line, MemberLine | StayLine):
             return line if line.user == user else None
         if isinstance(line, MessageLine):
             acknowledged = tuple(one for one in line.acknowledged if one[0] == user)
-            if line.sender != user and not acknowledged:
+            if line.seq <= after or (line.sender != user and not acknowledged):
                 return None
             sender = user if line.sender == user else ""
-            return msgspec.structs.replace(line, sender=sender, acknowledged=acknowledged)
+            return replace(line, sender=sender, acknowledged=acknowledged)
         return line if isinstance(line, EndLine) else None
 
     async def _events(self, shard: str) -> AsyncIterator[EventLine]:

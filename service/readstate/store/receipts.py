@@ -8,7 +8,6 @@ left out.
 """
 
 import asyncio
-import base64
 import itertools
 from collections.abc import Sequence
 from typing import Annotated
@@ -21,7 +20,7 @@ from readstate.batches import in_batches
 from readstate.domain.limits import MAX_RECEIPTS_PER_PAGE, check_many
 from readstate.domain.receipts import Filter, Receipt, ReceiptCount, ReceiptsPage
 from readstate.errors import Invalid
-from readstate.store import lua
+from readstate.store import lua, page_tokens
 from readstate.store.executor import Executor, all_or_raise
 from readstate.store.keys import Keys
 from readstate.store.lua import Person
@@ -30,7 +29,6 @@ from readstate.store.lua import Person
 # on may come twice; so may a member who has moved more often since than their journal remembers.
 MOST_POSITIONS = 256
 RECEIPTS_COUNTED_AT_ONCE = 25  # messages in one script
-MAX_TOKEN_BYTES = 48 * 1024
 # A pause, so that a page has another millisecond than the answers before and after it.
 SURELY_LATER_S = 0.002
 _END = 2**53
@@ -58,7 +56,6 @@ class PageToken(Struct, frozen=True, array_like=True):
 
 
 _decode = msgspec.msgpack.Decoder(PageToken).decode
-_encode = msgspec.msgpack.Encoder().encode
 
 
 class RedisReceipts:
@@ -80,7 +77,9 @@ class RedisReceipts:
     ) -> ReceiptsPage:
         if not 1 <= limit <= MAX_RECEIPTS_PER_PAGE:
             raise Invalid("limit", f"limit must be 1 to {MAX_RECEIPTS_PER_PAGE}")
-        token = _read_token(page) if page else PageToken("q" if which is Filter.READ else "c", -1, "", 0, [])
+        token = (
+            page_tokens.read(page, _decode) if page else PageToken("q" if which is Filter.READ else "c", -1, "", 0, [])
+        )
         if which is Filter.UNREAD and token.part != "c":
             raise Invalid("page", "page belongs to the other list")
         since = -1
@@ -112,7 +111,7 @@ class RedisReceipts:
             left=reply.left,
             readers=tuple(readers) if which is Filter.READ else (),
             non_readers=tuple(one.member for one in readers) if which is Filter.UNREAD else (),
-            next=base64.urlsafe_b64encode(_encode(next_token)).decode().rstrip("=") if reply.part else None,
+            next=page_tokens.written(next_token) if reply.part else None,
         )
 
     async def receipt_counts(
@@ -158,13 +157,3 @@ def _positions_after(before: PageToken, at_ms: int, token: PageToken) -> list[Pa
         # Nothing has happened in the room between the two pages, so they are as one.
         return [*positions[:-1], replace(last, at_ms=positions[-1].at_ms)]
     return [*positions, last] if len(positions) < MOST_POSITIONS else [*positions[:-1], last]
-
-
-def _read_token(page: str) -> PageToken:
-    """Raises Invalid."""
-    try:
-        if len(page) > MAX_TOKEN_BYTES:
-            raise ValueError
-        return _decode(base64.b64decode(page + "=" * (-len(page) % 4), altchars=b"-_", validate=True))
-    except (ValueError, msgspec.DecodeError, RecursionError):
-        raise Invalid("page", "page must be empty or the `next` of an answer before") from None

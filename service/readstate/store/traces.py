@@ -12,10 +12,11 @@ from typing import Any
 import msgspec
 
 from readstate.domain.direct import PREFIX
-from readstate.store.executor import Executor, scan_hash
+from readstate.store.executor import Executor, scan_hash, scan_members
 from readstate.store.keys import OfRoom
+from readstate.store.walk import Place, Walk
 
-_AT_ONCE = 500
+_AT_ONCE = 100
 _SHORT_TEXT = 32  # bytes; the first byte of a packed text that is shorter says its length
 _OF_APP = re.compile(r"\{[rutmqla]:([a-z0-9-]+)[:}]")  # keys that hold the name of their app
 
@@ -27,16 +28,34 @@ async def traces(executor: Executor, app: str, user: str) -> AsyncIterator[str]:
     Executor.call does.
     """
     pattern = _pattern(user)
-    async for key in executor.scan("*"):
-        whose = _OF_APP.match(key)
-        if (whose and whose[1] != app) or (key.startswith("{r:") and key.endswith(OfRoom.RECENT)):
-            continue
-        if key.startswith(f"{{u:{app}:{user}}}") or (key.startswith("{q:") and key.endswith(f":{user}}}")):
-            yield key
-            continue
-        async for parts in _contents(executor, key):
-            if _is_of_app(key, parts[0], app) and any(map(pattern.search, [key.encode(), *parts])):
-                yield f"{key} {parts[0].decode(errors='backslashreplace')}"
+    walk = await Walk.begin(executor, "*")
+    while walk.place:
+        for key in await walk.step():
+            async for trace in _in_key(executor, app, user, pattern, key):
+                yield trace
+
+
+async def some_traces(
+    executor: Executor, app: str, user: str, place: Place | None = None
+) -> tuple[list[str], int, Place | None]:
+    """Those in some of the keys, how many keys these are, and where the others are."""
+    pattern = _pattern(user)
+    walk = await Walk.begin(executor, "*", place)
+    keys = await walk.step()
+    found = [trace for key in keys async for trace in _in_key(executor, app, user, pattern, key)]
+    return found, len(keys), walk.place
+
+
+async def _in_key(executor: Executor, app: str, user: str, pattern: re.Pattern[bytes], key: str) -> AsyncIterator[str]:
+    whose = _OF_APP.match(key)
+    if (whose and whose[1] != app) or (key.startswith("{r:") and key.endswith(OfRoom.RECENT)):
+        return
+    if key.startswith(f"{{u:{app}:{user}}}") or (key.startswith("{q:") and key.endswith(f":{user}}}")):
+        yield key
+        return
+    async for parts in _contents(executor, key):
+        if _is_of_app(key, parts[0], app) and any(map(pattern.search, [key.encode(), *parts])):
+            yield f"{key} {parts[0].decode(errors='backslashreplace')}"
 
 
 def _is_of_app(key: str, name: bytes, app: str) -> bool:
@@ -79,7 +98,7 @@ async def _contents(executor: Executor, key: str) -> AsyncIterator[Sequence[byte
             for parts in _of_entry(entry):
                 yield parts
     elif kind in ("set", "zset"):
-        async for name in _members(executor, key, kind):
+        async for name in scan_members(executor, key, _AT_ONCE, kind):
             yield (name,)
 
 
@@ -88,12 +107,3 @@ def _of_entry(entry: Any) -> Iterator[Sequence[bytes]]:
     _, fields = entry
     for name, value in zip(fields[::2], fields[1::2], strict=True):
         yield name + b"\x1f", value
-
-
-async def _members(executor: Executor, key: str, kind: str) -> AsyncIterator[bytes]:
-    command, step = ("SSCAN", 1) if kind == "set" else ("ZSCAN", 2)
-    scan_cursor: bytes | int = 0
-    while scan_cursor != b"0":
-        scan_cursor, flat = await executor.command(command, key, scan_cursor, "COUNT", _AT_ONCE, key=key)
-        for name in flat[::step]:
-            yield name

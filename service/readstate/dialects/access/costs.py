@@ -19,6 +19,7 @@ CHANGE: Final = 10  # a room created, changed, deleted; a member removed
 RECEIPTS: Final = 10  # a page of readers, counts of a hundred messages
 LIST: Final = 20  # all rooms of a user
 JOIN: Final = 20  # users enter a room
+WALK: Final = 20  # a page of all that is stored
 EXPENSIVE: Final = 20  # of these and more expensive calls only a few of one user run at once
 
 # Calls without credentials are charged to the address.
@@ -32,6 +33,7 @@ _ROOMS_PER_UNIT: Final = 4  # in a list
 _READS_PER_UNIT: Final = 2  # of many in one call
 _DERIVED_PER_UNIT: Final = 16  # rooms above the fan-out limit; a badge asks each of them
 _COUNTED_PER_UNIT: Final = 200  # messages
+_LOOKED_AT_PER_UNIT: Final = 20  # keys, rooms and messages, about
 _MEMBERS_PER_UNIT: Final = 32  # in the view of a room
 _TOLD: Final = 256  # members
 _COUNTERS_PER_UNIT: Final = 64  # each member has two, and one for each tag
@@ -58,6 +60,11 @@ def of_count(messages: int) -> int:
     It comes on top of READ, or of CHANGE when they are deleted.
     """
     return min(messages, MESSAGES_COUNTED) // _COUNTED_PER_UNIT
+
+
+def of_walk(looked_at: int) -> int:
+    """The cost beside WALK of what a page has looked at."""
+    return looked_at // _LOOKED_AT_PER_UNIT
 
 
 def of_members(members: int, at_most: int = MAX_MEMBERS_SHOWN) -> int:

@@ -7,7 +7,18 @@ from litestar import Router
 from litestar.middleware import DefineMiddleware
 
 from readstate.dialects.base import Dialect, Services, api_key, handlers_in, with_options
-from readstate.dialects.imkit import batch, changes, members, messages, reading, receipts, room_list, rooms, users
+from readstate.dialects.imkit import (
+    batch,
+    changes,
+    members,
+    messages,
+    personal_data,
+    reading,
+    receipts,
+    room_list,
+    rooms,
+    users,
+)
 from readstate.dialects.imkit.auth import CORS_HEADERS, Authenticator, restore_encoded_slashes
 from readstate.dialects.imkit.errors import FAILURES, answer
 from readstate.dialects.imkit.sockets.asyncapi import asyncapi_document
@@ -15,7 +26,7 @@ from readstate.dialects.imkit.sockets.server import SocketServer
 from readstate.dialects.imkit.vocabulary import VOCABULARY
 from readstate.settings import Settings
 
-HANDLERS = handlers_in(reading, changes, room_list, rooms, members, receipts, messages, batch, users)
+HANDLERS = handlers_in(reading, changes, room_list, rooms, members, receipts, messages, batch, users, personal_data)
 
 SECURITY = {
     "clientKey": api_key("header", "IM-CLIENT-KEY", "Names the app"),

@@ -77,12 +77,7 @@ async def authenticate(services: Services, operation: Operation, scope: Any) -> 
 
     Raises ProblemError, TooManyRequests.
     """
-    given: dict[str, bytes] = {}
-    for name, value in scope["headers"]:
-        if name in _HEADERS:
-            given[_HEADERS[name]] = value
-        elif name in _OLD_HEADERS:
-            given.setdefault(_OLD_HEADERS[name], value)
+    given = _credentials(scope)
     access = operation.access
     if access is Access.BACKEND or given.get(_API_KEY):
         principal = _backend(services, access, given, scope)
@@ -93,6 +88,22 @@ async def authenticate(services: Services, operation: Operation, scope: Any) -> 
     app, user = scope["payer"] = principal.app, principal.payer
     services.rate_limits.take(app, user, operation.cost)
     return principal
+
+
+def _credentials(scope: Any) -> dict[str, bytes]:
+    """What the headers say of the caller."""
+    given: dict[str, bytes] = {}
+    for name, value in scope["headers"]:
+        if name in _HEADERS:
+            given[_HEADERS[name]] = value
+        elif name in _OLD_HEADERS:
+            given.setdefault(_OLD_HEADERS[name], value)
+    return given
+
+
+def api_key_of(scope: Any) -> bytes:
+    """The API key of a request that was let in by it."""
+    return _credentials(scope)[_API_KEY]
 
 
 def _token_holders(services: Services, given: Mapping[str, bytes], scope: Any, cost: float) -> Principal:

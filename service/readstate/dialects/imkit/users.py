@@ -3,7 +3,6 @@ Management and User Token).
 """
 
 import asyncio
-import logging
 from functools import partial
 
 import msgspec
@@ -12,7 +11,7 @@ from litestar.params import FromPath, JSONBody, RawBody
 from readstate.dialects.access import costs
 from readstate.dialects.base import ProblemError, Services
 from readstate.dialects.http.reply import Reply
-from readstate.dialects.http.request_id import for_log
+from readstate.dialects.imkit.administrators import tell
 from readstate.dialects.imkit.body import by_plain_name, check_options, merged, user_profile
 from readstate.dialects.imkit.errors import INVALID_REQUEST, NO_TOKEN_TO_END
 from readstate.dialects.imkit.operation import BY_TOKEN, Access, Call, operation
@@ -23,8 +22,6 @@ from readstate.domain.identity import IssuedToken, User
 from readstate.domain.limits import check_id
 from readstate.errors import Invalid
 from readstate.times import iso, unix_ms
-
-admin_log = logging.getLogger("readstate.admin")
 
 _operation = partial(operation, problems={Invalid: INVALID_REQUEST}, bad_body=INVALID_REQUEST)
 _BINDING_OPTIONS = by_plain_name(["expirationDate"])
@@ -89,8 +86,7 @@ async def revoke_tokens(
     """Revoke one token of the user, or all of them, for good."""
     token = (data.token if data else None) or None
     revoked = await request.services.tokens.revoke(app=request.auth.app, user=user, token=token)
-    told = {"app": request.auth.app, "user": user, "tokens": len(revoked), **for_log(request.scope)}
-    admin_log.info("tokens of a user were ended", extra=told)
+    tell(request, "tokens of a user were ended", user=user, tokens=len(revoked))
     return ok(schemas.RevokedTokensResult([_revoked(one) for one in revoked]))
 
 

@@ -10,6 +10,10 @@ _READ_AT = "2026-03-01T09:00:07.250Z"
 _ENDS, _ENDS_MS = "2026-06-01T00:00:00.000Z", 1780272000000
 _LATER = "2026-03-01T09:01:00.000Z"
 _TOKEN = "a-token-of-ann-that-the-backend-made"
+_LINES = [
+    {"type": "user", "user": "ann", "profile": {"nickname": "Ann"}, "updated_ms": _AT_MS},
+    {"type": "copy", "room": "garden", "cursor": 1, "unread": 0, "tags": ["home"]},
+]
 
 FIELDS = {
     # the envelope
@@ -66,7 +70,7 @@ FIELDS = {
     # receipts
     "filter": Field("Whether those who have read the message are listed, or those who have not", "read"),
     "receipts.limit": Field("How many people a page has at most", 50),
-    "receipts.page": Field("`next` of the page before; without it the first page"),
+    "page": Field("`next` of the page before; without it the first page"),
     "receipt_counts.messages": Field(
         "Up to 100 message ids, by commas or in several parameters; a comma within an id is %2C", ["m1", "m2"]
     ),
@@ -183,6 +187,18 @@ FIELDS = {
     "UsersResult.data": Field("The users, in the order given"),
     "NewUsers.data": Field("The users"),
     "RevokedTokensResult.data": Field("The tokens that ended"),
+    # what is stored of users
+    "PeopleResult.data": Field("Ids of users", ["ann", "ben"]),
+    "PersonResult.data": Field("Lines of JSON, by `type`: `user`, `token` and `copy`, a room", _LINES),
+    "PersonExportResult.data": Field(
+        "Lines of JSON, by `type`: `user`, `token`, `copy`, then of each room from `room` to `end`, and `event`", _LINES
+    ),
+    "erase_person.name": Field(
+        "What stands in for the user's id in rooms; without it `erased-` and 16 random digits", "a-former-member"
+    ),
+    "ErasureResult.name": Field("What stands in for the user's id in rooms", "a-former-member"),
+    "ErasureResult.rooms": Field("How many rooms were looked at in this call", 2),
+    "TracesResult.data": Field("Keys of the store and fields in them; empty on every page after an erasure", []),
 }
 
 # Whatever else is given becomes part of the room's or user's profile, or of the message, and is

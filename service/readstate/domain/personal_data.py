@@ -1,0 +1,102 @@
+"""What is stored of one user, for them to have it, and how all of it is erased.
+
+All keys of the store are walked over for that, a page at a time: a page may be empty without being
+the last, which has no `next`. After a failover, and when a cluster moves slots, a walk begins anew:
+what came may come again, and none is missing.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from readstate.domain.transfer import Line
+
+
+class TokenLine(Struct, frozen=True, tag="token"):
+    """A token of the user; what it is made of is not shown."""
+
+    token: str
+    created_ms: int
+    expires_ms: int
+    custom: bool
+
+
+class CopyLine(Struct, frozen=True, tag="copy"):
+    """What the user's side knows of a room."""
+
+    room: str
+    cursor: int
+    unread: int
+    tags: Sequence[str]
+
+
+class EventLine(Struct, frozen=True, tag="event"):
+    """A read that waits to be told a receiver of webhooks, or was given up."""
+
+    room: str
+    message: str
+    at_ms: int
+    given_up: bool
+
+
+PersonLine = Line | TokenLine | CopyLine | EventLine
+
+
+class UsersPage(Struct, frozen=True):
+    """Ids of users who were created or are in a room; one may come twice."""
+
+    users: list[str]
+    looked_at: int  # keys, rooms and messages, about: what the page has cost
+    next: str | None
+
+
+class LinesPage(Struct, frozen=True):
+    """Some of what is stored of a user. The lines of all pages together are a file of it."""
+
+    lines: list[PersonLine]
+    looked_at: int
+    next: str | None
+
+
+class ErasurePage(Struct, frozen=True):
+    """How far an erasure has come. `name` stands in for the user's in rooms."""
+
+    name: str
+    rooms: int  # that were looked at for this page
+    looked_at: int
+    next: str | None  # None: the user is erased
+
+
+class TracesPage(Struct, frozen=True):
+    """Places where the store still tells of a user."""
+
+    traces: list[str]
+    looked_at: int
+    next: str | None
+
+
+class PersonalData(Protocol):
+    """`page` is the `next` of the page before, None for the first. One that is none is Invalid."""
+
+    async def users(self, *, app: str, page: str | None = None) -> UsersPage:
+        """Who is stored. Raises Invalid."""
+
+    async def side(self, *, app: str, user: str) -> list[PersonLine]:
+        """Profile, tokens and rooms of a user. Raises UserUnknown."""
+
+    async def lines(self, *, app: str, user: str, page: str | None = None) -> LinesPage:
+        """All that is stored of a user: the same first, then what rooms and events tell.
+
+        Raises Invalid, UserUnknown.
+        """
+
+    async def erase(self, *, app: str, user: str, name: str | None = None, page: str | None = None) -> ErasurePage:
+        """Do a part of erasing a user, which may be done again; the last page ends it.
+
+        `name` is to stand in for theirs in rooms; the one of the first page of an erasure counts,
+        and without any one is made up. Raises Invalid.
+        """
+
+    async def traces(self, *, app: str, user: str, page: str | None = None) -> TracesPage:
+        """Where the store still tells of a user: nowhere after an erasure. Raises Invalid."""

@@ -1,0 +1,65 @@
+"""A walk over the keys of a store in steps, with which another call or process may go on.
+
+SCAN names every key that is there all the time, as long as the same server is asked. So a place
+says of which servers it is. When one of them was replaced or started anew, or slots have moved, the
+walk begins anew: keys come twice, and none is missing.
+"""
+
+import hashlib
+import re
+from typing import Annotated, Self
+
+import msgspec
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+
+from readstate.store.executor import Executor
+from readstate.store.keys import SLOTS, Keys
+
+_RUN_ID = re.compile(rb"run_id:(\w*)")
+
+
+class Place(Struct, frozen=True, array_like=True):
+    """Where a walk goes on."""
+
+    servers: Annotated[str, Meta(max_length=32)]  # a digest of who they are and what they have
+    slot: Annotated[int, Meta(ge=0, lt=SLOTS)]  # the first one of the server that is walked over
+    scan_cursor: Annotated[str, Meta(pattern=r"\A[0-9]{1,18}\Z")]
+
+
+class Walk:
+    """Over the keys of all primaries that match a pattern. `place` is None when it is over."""
+
+    AT_ONCE = 250  # keys that a step looks at, about
+
+    def __init__(self, executor: Executor, pattern: str, firsts: list[int], place: Place) -> None:
+        self._executor = executor
+        self._pattern = pattern
+        self._firsts = firsts
+        self.place: Place | None = place
+
+    @classmethod
+    async def begin(cls, executor: Executor, pattern: str, place: Place | None = None) -> Self:
+        """A walk that goes on at `place`. Raises what Executor.call does."""
+        ranges = await executor.slots()
+        firsts = sorted(own[0][0] for own in ranges.values() if own)
+        run_ids = [found[1] for info in await executor.each_node("INFO", "server") if (found := _RUN_ID.search(info))]
+        servers = hashlib.sha256(msgspec.msgpack.encode((sorted(ranges.items()), sorted(run_ids)))).hexdigest()[:16]
+        if place is None or place.servers != servers or place.slot not in firsts:
+            place = Place(servers, firsts[0], "0")
+        return cls(executor, pattern, firsts, place)
+
+    async def step(self) -> list[str]:
+        """Some more keys, or none; one may come twice. Raises what Executor.call does."""
+        here = self.place
+        if here is None:
+            return []
+        scan_cursor, keys = await self._executor.command(
+            *("SCAN", here.scan_cursor, "MATCH", self._pattern, "COUNT", self.AT_ONCE), key=Keys.in_slot(here.slot)
+        )
+        if scan_cursor != b"0":
+            self.place = replace(here, scan_cursor=scan_cursor.decode())
+        else:
+            later = [first for first in self._firsts if first > here.slot]
+            self.place = replace(here, slot=later[0], scan_cursor="0") if later else None
+        return [key.decode() for key in keys]

@@ -1,0 +1,111 @@
+"""What is stored of a user, listed, shown, exported, erased and proved by a backend, in pages."""
+
+import logging
+from typing import Any
+
+import msgspec
+import pytest
+
+from readstate.domain.direct import direct_room
+from readstate.settings import Settings
+from readstate.store import person
+from readstate.store.walk import Walk
+from tests.support.imkit import API_KEY, Imkit, result
+
+PERSON = "/admin/people/ann"
+
+
+@pytest.fixture
+def settings(settings: Settings, plan_url: str) -> Settings:
+    """On one server and on a cluster."""
+    return msgspec.structs.replace(settings, redis_url=plan_url)
+
+
+@pytest.fixture
+async def ann(imkit: Imkit, monkeypatch: pytest.MonkeyPatch) -> Imkit:
+    """Ann is in two rooms, one of which is named after her and ben. A page has little."""
+    monkeypatch.setattr(Walk, "AT_ONCE", 4)
+    monkeypatch.setattr(person, "_LINES_A_PAGE", 3)
+    for user in ("ann", "ben"):
+        await imkit.sign_in(user)
+    await imkit.room("garden", "ann", "ben")
+    await imkit.room(direct_room("ann", "ben"), "ann", "ben", tags=("direct",))
+    for number in range(8):
+        await imkit.post("garden", "ann" if number % 2 else "ben", f"m{number}")
+    await imkit.post(direct_room("ann", "ben"), "ann", "n0")
+    return imkit
+
+
+async def pages(imkit: Imkit, path: str, method: str = "GET", **query: str) -> list[dict[str, Any]]:
+    """All pages. Each is asked for twice: that changes nothing."""
+    found: list[dict[str, Any]] = []
+    while not found or found[-1]["next"] is not None:
+        await imkit.as_backend(method, path, params=query)
+        found.append(result(await imkit.as_backend(method, path, params=query)))
+        query["page"] = found[-1]["next"]
+    return found
+
+
+async def listed(imkit: Imkit, path: str) -> list[Any]:
+    return [one for page in await pages(imkit, path) for one in page["data"]]
+
+
+async def test_users_are_listed(ann: Imkit) -> None:
+    found = await listed(ann, "/admin/people")
+    assert {"ann", "ben"} <= set(found)
+
+
+async def test_a_user_is_shown(ann: Imkit) -> None:
+    lines = result(await ann.as_backend("GET", PERSON))["data"]
+    assert [line["type"] for line in lines] == ["user", "token", "copy", "copy"]
+    assert lines[0]["profile"] == {"nickname": "Ann"}
+    assert ann.tokens["ann"] not in repr(lines)
+    assert "ben" not in [line.get("user") for line in lines]
+
+
+async def test_the_pages_of_an_export_are_one_file(ann: Imkit) -> None:
+    """A long room is on several pages, none of which says more than a page may."""
+    found = await pages(ann, f"{PERSON}/export")
+    lines = [line for page in found for line in page["data"]]
+    in_garden = lines[lines.index(next(one for one in lines if one.get("room") == "garden" and "created_ms" in one)) :]
+    in_garden = in_garden[: [one["type"] for one in in_garden].index("end") + 1]
+    assert [line["type"] for line in in_garden] == ["room", *["message"] * 4, "member", "end"]
+    assert [line["id"] for line in in_garden[1:5]] == ["m1", "m3", "m5", "m7"]
+    assert len([page for page in found if any(line["type"] == "message" for line in page["data"])]) >= 3
+    assert '"ben"' not in msgspec.json.encode([line for line in lines if line["type"] != "copy"]).decode()
+
+
+async def test_an_erased_user_leaves_no_trace(ann: Imkit, caplog: pytest.LogCaptureFixture) -> None:
+    """Parts may be done twice. Others see as much as before, and the log says who did it."""
+    caplog.set_level(logging.INFO, "readstate.admin")
+    assert await listed(ann, f"{PERSON}/traces")
+    receipts = "/rooms/garden/messages/m7/receipts?filter=unread"
+    before = result(await ann.as_backend("GET", receipts))
+    found = await pages(ann, PERSON, "DELETE", name="a-former-member")
+    assert {(page["client"], page["name"]) for page in found} == {("ann", "a-former-member")}
+    assert await listed(ann, f"{PERSON}/traces") == []
+    assert "ann" not in await listed(ann, "/admin/people")
+    assert (await ann.as_backend("GET", PERSON)).status_code == 404
+    after = result(await ann.as_backend("GET", receipts))
+    assert after == before | {"sender": "a-former-member"}
+    assert await ann.services.audit.audit_all(app="default") == []
+    told = [vars(record) for record in caplog.records if record.name == "readstate.admin"]
+    assert told[0]["msg"] == "an erasure of a user has begun"
+    assert told[-1]["msg"] == "a user was erased"
+    assert {(one["app"], one["user"], len(one["api_key_sha256"])) for one in told} == {("default", "ann", 12)}
+    assert API_KEY not in repr(told)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "said"),
+    [
+        ("GET", "/admin/people?page=x", "page must be empty or the `next` of an answer before"),
+        ("GET", f"{PERSON}/export?page=kgA", "page must be empty or the `next` of an answer before"),
+        ("GET", f"{PERSON}/traces?pages=x", "pages is no parameter of this call; did you mean page?"),
+        ("DELETE", f"{PERSON}?name=ann", "another name must stand in for the user's"),
+        ("DELETE", f"{PERSON}?name=%00", "name must not contain control characters"),
+    ],
+)
+async def test_what_is_wrong_is_refused(ann: Imkit, method: str, path: str, said: str) -> None:
+    answer = await ann.as_backend(method, path)
+    assert (answer.status_code, answer.json()["error"]) == (400, {"code": "INVALID_QUERY", "message": said})
