@@ -37,9 +37,6 @@ def declare(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.erased:
         return _look_for_traces(args)
-    about = {"app": args.app, "user": args.user, "room": args.room}
-    if args.repair:
-        tell_administration("an audit that repairs has begun", **about)
     drifts, looked = asyncio.run(_find_drifts(args))
     for drift in drifts:
         print(_line(drift, repair=args.repair))
@@ -49,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     )
     mended = sum(drift.mended for drift in drifts)
     if args.repair:
-        tell_administration("an audit has repaired", **about, differences=len(drifts), mended=mended)
+        tell_administration("an audit has repaired", **_about(args), differences=len(drifts), mended=mended)
     note(f"{_many(len(drifts), 'difference')}{f', {mended:,} mended' if args.repair and drifts else ''}")
     return DRIFT_FOUND if drifts else 0
 
@@ -82,23 +79,30 @@ async def _find_drifts(args: argparse.Namespace) -> tuple[list[Drift], Compared]
         layout = StoreLayout(executor)
         await layout.look()
         note(f"the data have layout {layout.describe()}")
-        auditing = redis_store(executor, **settings.bounds()).audit
-        if args.user is None and args.room is None and args.app is None:
-            drifts = await auditing.audit_all(repair=args.repair)
-            if args.repair:
-                await forget_emptied(executor)
-            return drifts, auditing.compared
         app = args.app or FIRST_APP
-        await app_registry(executor, settings).check(app)
+        if (args.app, args.user, args.room) != (None, None, None):
+            await app_registry(executor, settings).check(app)
         if args.user is not None:
             await _check_user(executor, app, args.user)
+        if args.repair:
+            tell_administration("an audit that repairs has begun", **_about(args))
+        auditing = redis_store(executor, **settings.bounds()).audit
+        if args.user is not None:
             return await auditing.audit_user(app=app, user=args.user, repair=args.repair), auditing.compared
         if args.room is not None:
             drifts = await auditing.audit_room(app=app, room=args.room, repair=args.repair)
             if not auditing.compared.rooms:
                 raise Invalid("room", f"there is no room {args.room} in app {app}")
             return drifts, auditing.compared
-        return await auditing.audit_all(repair=args.repair, app=app), auditing.compared
+        drifts = await auditing.audit_all(repair=args.repair, app=args.app)
+        if args.repair and args.app is None:
+            await forget_emptied(executor)
+        return drifts, auditing.compared
+
+
+def _about(args: argparse.Namespace) -> dict[str, str | None]:
+    """What is audited, for the log."""
+    return {"app": args.app, "user": args.user, "room": args.room}
 
 
 async def _check_user(executor: Executor, app: str, user: str) -> None:
