@@ -4,7 +4,7 @@ Each script looks at a piece of bounded size and compares within one moment, so 
 under way is a difference. With `repair` it mends what it finds in the same moment.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -12,7 +12,7 @@ from msgspec import Struct
 from readstate.batches import in_batches
 from readstate.store import audit_scripts as scripts
 from readstate.store.audit_scripts import Compared, Difference
-from readstate.store.executor import Executor
+from readstate.store.executor import Executor, scan_names
 from readstate.store.keys import Keys, OfRoom
 from readstate.store.script_calls import Call
 
@@ -36,7 +36,6 @@ _TYPES = {
     OfRoom.PENDING: "hash",
     OfRoom.PENDING_EVENTS: "hash",
 }
-_SCANS = {"hash": ("HSCAN", 2), "zset": ("ZSCAN", 2), "set": ("SSCAN", 1)}  # command, parts of an element
 _AT_ONCE = 100  # of what a script looks at
 _MESSAGES_AT_ONCE = 128
 
@@ -107,7 +106,7 @@ class RoomAudit:
 
     async def _members(self, key: str, cursor_of: CursorOf, repair: bool) -> list[Difference]:
         found: list[Difference] = []
-        async for names in _pages(self._executor, key, "", "hash"):
+        async for names in scan_names(self._executor, key, "hash", _AT_ONCE):
             unhinted = [(name, "") for name in names if name]
             call = scripts.audit_members(repair=False, settings=self._settings, members=unhinted)
             different = self._note(await self._executor.call(call, key))
@@ -121,7 +120,7 @@ class RoomAudit:
 
     async def _each(self, key: str, suffix: str, call: Callable[[Sequence[bytes]], Call[Compared]]) -> list[Difference]:
         found: list[Difference] = []
-        async for names in _pages(self._executor, key, suffix, _TYPES[suffix]):
+        async for names in scan_names(self._executor, key + suffix, _TYPES[suffix], _AT_ONCE):
             for batch in in_batches(names, _AT_ONCE):
                 found += self._note(await self._executor.call(call(batch), key))
         return found
@@ -154,13 +153,3 @@ def _parts(repair: bool) -> list[tuple[OfRoom, Callable[[Sequence[bytes]], Call[
         (OfRoom.HOLES, lambda names: scripts.audit_holes(repair=repair, holes=names, deleted=())),
         (OfRoom.DELETED_SEQS, lambda names: scripts.audit_holes(repair=repair, holes=(), deleted=names)),
     ]
-
-
-async def _pages(executor: Executor, key: str, suffix: str, kind: str) -> AsyncIterator[Sequence[bytes]]:
-    """The names in a hash, set or sorted set, some at a time; one may come twice."""
-    command, parts = _SCANS[kind]
-    place: Any = 0
-    while place != b"0":
-        place, flat = await executor.command(command, key + suffix, place, "COUNT", _AT_ONCE, key=key)
-        if flat:
-            yield flat[::parts]

@@ -93,23 +93,38 @@ async def gather_outcomes(calls: Iterable[Awaitable[Reply]]) -> list[Reply | Rea
     return outcomes  # type: ignore[return-value]  # no other exception is left
 
 
-async def scan_hash(executor: Executor, key: str, at_once: int) -> AsyncIterator[tuple[bytes, bytes]]:
-    """Every field of a hash with its value; one may come twice."""
-    scan_cursor: Any = 0
-    while scan_cursor != b"0":
-        scan_cursor, flat = await executor.command("HSCAN", key, scan_cursor, "COUNT", at_once, key=key)
+_SCANS = {"hash": ("HSCAN", 2), "zset": ("ZSCAN", 2), "set": ("SSCAN", 1)}  # command, parts of an element
+
+
+async def scan_names(executor: Executor, key: str, kind: str, at_once: int) -> AsyncIterator[Sequence[bytes]]:
+    """The names in a hash, set or sorted set, some at a time; one may come twice."""
+    async for flat in _scan(executor, key, kind, at_once, "*"):
+        yield flat[:: _SCANS[kind][1]]
+
+
+async def scan_hash(
+    executor: Executor, key: str, at_once: int, matching: str = "*"
+) -> AsyncIterator[tuple[bytes, bytes]]:
+    """The fields of a hash that match, with their values; one may come twice."""
+    async for flat in _scan(executor, key, "hash", at_once, matching):
         for field in zip(flat[::2], flat[1::2], strict=True):
             yield field
 
 
 async def scan_members(executor: Executor, key: str, at_once: int, kind: str = "zset") -> AsyncIterator[bytes]:
     """Every member of a sorted set, or of a set; one may come twice."""
-    command, step = ("ZSCAN", 2) if kind == "zset" else ("SSCAN", 1)
+    async for members in scan_names(executor, key, kind, at_once):
+        for member in members:
+            yield member
+
+
+async def _scan(executor: Executor, key: str, kind: str, at_once: int, matching: str) -> AsyncIterator[list[bytes]]:
     scan_cursor: Any = 0
     while scan_cursor != b"0":
-        scan_cursor, flat = await executor.command(command, key, scan_cursor, "COUNT", at_once, key=key)
-        for member in flat[::step]:
-            yield member
+        command = (_SCANS[kind][0], key, scan_cursor, "MATCH", matching, "COUNT", at_once)
+        scan_cursor, flat = await executor.command(*command, key=key)
+        if flat:
+            yield flat
 
 
 def by_field(flat: Sequence[Any]) -> dict[Any, Any]:

@@ -28,7 +28,7 @@ from readstate.errors import RoomUnknown, UserUnknown
 from readstate.store import lua
 from readstate.store import people_scripts as scripts
 from readstate.store.bounds import Bounds
-from readstate.store.executor import Executor, by_field, scan_hash, scan_members
+from readstate.store.executor import Executor, scan_hash, scan_members
 from readstate.store.keys import EVENT_SHARDS, Keys, OfRoom, OfShard, OfUser
 from readstate.store.outbox import Outbox
 from readstate.store.states import SEPARATOR
@@ -181,14 +181,8 @@ class RedisPeople:
 
     async def _fields(self, key: str, pattern: str, *, having: bytes = b"") -> list[bytes]:
         """Fields of a hash that match, and whose values have these bytes."""
-        found: set[bytes] = set()
-        scan_cursor: bytes | int = 0
-        while scan_cursor != b"0":
-            scan_cursor, flat = await self._executor.command(
-                *("HSCAN", key, scan_cursor, "MATCH", pattern, "COUNT", _SCANNED_AT_ONCE), key=key
-            )
-            found.update(field for field, value in by_field(flat).items() if having in value)
-        return sorted(found)
+        fields = scan_hash(self._executor, key, _SCANNED_AT_ONCE, matching=pattern)
+        return sorted({field async for field, value in fields if having in value})
 
     async def _direct_room(self, room: str, peers: Sequence[str]) -> None:
         """Delete a room whose id holds the user's name, and all that is kept of deleted ones."""
