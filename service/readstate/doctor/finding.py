@@ -1,5 +1,6 @@
 """What one check has found, and how its questions are asked."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from enum import Enum
 
@@ -49,10 +50,6 @@ def ask(check: str, question: Callable[[], str]) -> Finding:
 
 async def ask_later(check: str, answer: Awaitable[str]) -> Finding:
     """`ask` for an answer that must be awaited."""
-    try:
-        says = await answer
-    except Doubt as doubt:
-        return Finding(check, Level.WARNING, str(doubt))
-    except _REFUSALS as error:
-        return Finding(check, Level.WRONG, str(error))
-    return Finding(check, Level.OK, says)
+    task = asyncio.ensure_future(answer)
+    await asyncio.wait([task])
+    return ask(check, task.result)

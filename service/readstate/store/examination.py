@@ -14,21 +14,8 @@ import redis
 from msgspec import Struct
 
 from readstate.errors import Doubt
+from readstate.store import server_check
 from readstate.store.health import WARN_AT
-from readstate.store.server_check import (
-    Client,
-    ServerRefused,
-    check_busy_reply,
-    check_kind,
-    check_persistence,
-    check_policy,
-    client_of,
-    info_of,
-    primaries_of,
-    product,
-    remedy,
-    server_url,
-)
 from readstate.store.urls import with_address, without_password
 
 LOADING_PATIENCE_S = 5.0
@@ -43,7 +30,7 @@ class Node(Struct, frozen=True):
     """A primary: where it is, a client of it, and what it says of itself (INFO)."""
 
     where: str
-    client: Client
+    client: server_check.Client
     info: dict[str, Any]
 
 
@@ -53,34 +40,35 @@ Question = Callable[[Node], Awaitable[str]]
 @asynccontextmanager
 async def primaries(url: str) -> AsyncIterator[list[Node]]:
     """The server at `url`, or every primary of its cluster. Raises ServerRefused."""
-    url = await server_url(url)
+    url = await server_check.server_url(url)
     async with AsyncExitStack() as stack:
         first = await _open(stack, url)
-        check_kind(first.info)
+        server_check.check_kind(first.info)
         if first.info.get("cluster_enabled") == 1:
-            addresses = [with_address(url, *address) for address in await primaries_of(first.client)]
+            addresses = [with_address(url, *address) for address in await server_check.primaries_of(first.client)]
             yield [await _open(stack, address) for address in addresses]
         elif first.info["role"] != "master":
-            raise ServerRefused("the server is a replica; name its primary in READSTATE_REDIS_URL")
+            raise server_check.ServerRefused("the server is a replica; name its primary in READSTATE_REDIS_URL")
         else:
             yield [first]
 
 
 async def _open(stack: AsyncExitStack, url: str) -> Node:
-    client = client_of(url)
-    stack.push_async_callback(client.aclose)
-    return Node(without_password(url), client, await info_of(client, without_password(url), LOADING_PATIENCE_S))
+    client = await stack.enter_async_context(server_check.client_of(url))
+    return Node(
+        without_password(url), client, await server_check.info_of(client, without_password(url), LOADING_PATIENCE_S)
+    )
 
 
 async def version(node: Node) -> str:
     """Whether it is new enough."""
-    check_kind(node.info)
-    return product(node.info)
+    server_check.check_kind(node.info)
+    return server_check.product(node.info)
 
 
 async def eviction(node: Node) -> str:
     """Whether it keeps what it has when its memory is full."""
-    check_policy(node.info)
+    server_check.check_policy(node.info)
     return "maxmemory-policy is noeviction"
 
 
@@ -98,7 +86,7 @@ async def memory(node: Node) -> str:
 
 async def persistence(node: Node) -> str:
     """Whether it keeps what it has across a restart."""
-    for warning in await check_persistence(node.client, node.info):
+    for warning in await server_check.check_persistence(node.client, node.info):
         raise Doubt(warning)
     return "the append-only file is on, and its last write went well"
 
@@ -127,7 +115,7 @@ async def clock(node: Node) -> str:
 
 async def slow_scripts(node: Node) -> str:
     """Whether a script that runs too long can be ended soon."""
-    for warning in await check_busy_reply(node.client):
+    for warning in await server_check.check_busy_reply(node.client):
         raise Doubt(warning)
     return "a script that runs too long can be ended"
 
@@ -137,7 +125,9 @@ async def writes(node: Node) -> str:
     try:
         await node.client.eval(_TRIAL, 0)
     except redis.RedisError as error:
-        raise ServerRefused(f"the store refuses writes ({error}); {remedy(str(error))}") from None
+        raise server_check.ServerRefused(
+            f"the store refuses writes ({error}); {server_check.remedy(str(error))}"
+        ) from None
     return "the store takes writes"
 
 

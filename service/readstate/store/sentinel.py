@@ -82,16 +82,13 @@ def connection_class(service: Service) -> type[Connection]:
 
 
 async def _ask(sentinel: str, name: str) -> tuple[str, int] | None:
-    client = Redis.from_url(
+    async with Redis.from_url(
         sentinel,
         decode_responses=True,
         protocol=2,
         retry=Retry(NoBackoff(), 0),
         socket_timeout=ASK_S,
         socket_connect_timeout=ASK_S,
-    )
-    try:
+    ) as client:
         reply: Any = await client.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name)  # type: ignore[no-untyped-call]
-    finally:
-        await client.aclose()
     return (str(reply[0]), int(reply[1])) if reply else None

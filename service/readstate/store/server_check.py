@@ -70,8 +70,7 @@ async def check_server(url: str, *, loading_patience_s: float = LOADING_PATIENCE
     Leaves nothing behind. Raises ServerRefused; ServerAway where waiting may help.
     """
     url = await server_url(url)
-    client = client_of(url)
-    try:
+    async with client_of(url) as client:
         info = await info_of(client, without_password(url), loading_patience_s)
         check_kind(info)
         if info.get("cluster_enabled") == 1:
@@ -80,8 +79,6 @@ async def check_server(url: str, *, loading_patience_s: float = LOADING_PATIENCE
             raise ServerRefused("the server is a replica; name its primary in READSTATE_REDIS_URL")
         warnings = await _check_primary(client, info, "{readstate}:trial")
         return ServerFacts(product(info), False, 1, tuple(warnings))
-    finally:
-        await client.aclose()
 
 
 async def has_served(url: str) -> bool:
@@ -90,15 +87,13 @@ async def has_served(url: str) -> bool:
     Raises ServerRefused.
     """
     url = await server_url(url)
-    client = client_of(url)
     try:
-        return bool(await client.function_list(f"{PREFIX}*"))
+        async with client_of(url) as client:
+            return bool(await client.function_list(f"{PREFIX}*"))
     except redis.RedisError as error:
         raise ServerRefused(
             f"the server at {without_password(url)} does not say which functions it knows ({error})"
         ) from None
-    finally:
-        await client.aclose()
 
 
 async def server_url(url: str) -> str:
@@ -268,11 +263,12 @@ async def primaries_of(client: Client) -> dict[tuple[str, int], int]:
 
 
 async def _check_node(url: str, slot: int) -> list[str]:
-    client, where = client_of(url), without_password(url)
+    where = without_password(url)
     try:
-        info = await client.info()
-        check_kind(info)
-        return await _check_primary(client, info, Keys.in_slot(slot))
+        async with client_of(url) as client:
+            info = await client.info()
+            check_kind(info)
+            return await _check_primary(client, info, Keys.in_slot(slot))
     except _NETWORK as error:
         raise ServerAway(
             f"the cluster announces a node at {where} that cannot be reached from here ({error}); "
@@ -280,8 +276,6 @@ async def _check_node(url: str, slot: int) -> list[str]:
         ) from None
     except ServerRefused as error:
         raise ServerRefused(f"at the cluster's node {where}: {error}") from None
-    finally:
-        await client.aclose()
 
 
 async def _check_primary(client: Client, info: dict[str, Any], trial_key: str) -> list[str]:
