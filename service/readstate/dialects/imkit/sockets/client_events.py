@@ -29,7 +29,7 @@ from readstate.dialects.imkit.reply import Problem, ok
 from readstate.dialects.imkit.sockets.auth import SocketAuthenticator
 from readstate.dialects.imkit.sockets.connection import CloseReason, Connection
 from readstate.dialects.imkit.sockets.encoding import Encoding
-from readstate.dialects.imkit.sockets.http_calls import RoomCall, SyncCall
+from readstate.dialects.imkit.sockets.http_calls import HttpCall
 from readstate.dialects.imkit.sockets.packets import ClientPacket, decode_packet
 from readstate.domain.limits import MAX_ID_BYTES, MAX_WATCHED
 from readstate.errors import TooManyRequests
@@ -53,7 +53,7 @@ class ClientEvents(Struct, frozen=True):
 
     services: Services
     authenticator: SocketAuthenticator
-    http_calls: Mapping[str, RoomCall | SyncCall]
+    http_calls: Mapping[str, HttpCall]
 
     async def on_connect(self, connection: Connection, auth: dict[str, Any]) -> tuple[bytes, CloseReason | None]:
         """Authenticate by the handshake's `auth`: the token, and perhaps a client key."""
@@ -129,7 +129,7 @@ class ClientEvents(Struct, frozen=True):
         connection.watched = None if rooms is None else frozenset(rooms)
         return ok({"rooms": rooms}).payload
 
-    async def _call(self, connection: Connection, call: RoomCall | SyncCall, content: Any) -> bytes:
+    async def _call(self, connection: Connection, call: HttpCall, content: Any) -> bytes:
         session = connection.session
         if session is None or not self.services.tokens.still_valid(session):
             return INVALID_TOKEN.reply().payload

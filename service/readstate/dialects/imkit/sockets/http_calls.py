@@ -4,9 +4,9 @@ The content of the event is encoded as JSON again for the handler. So a number m
 differently, and one beyond 64 bits is rounded.
 """
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 import msgspec
 from litestar.handlers import HTTPRouteHandler
@@ -25,41 +25,41 @@ from readstate.dialects.imkit.reading import mark_read
 from readstate.dialects.imkit.sockets.encoding import encode_json
 from readstate.domain.changes import MAX_CHANGES
 
-
-class _Call(Protocol):
-    @property
-    def handler(self) -> HTTPRouteHandler: ...
-    @property
-    def operation(self) -> Operation: ...
-
-    async def _work(self, services: Services, principal: Principal, content: Any) -> Reply: ...
+Work = Callable[[BareCall, Any], Awaitable[Reply]]  # takes the event's one argument
 
 
-class HttpCall:
+class HttpCall(Struct, frozen=True):
     """A call that an event stands for."""
 
-    __slots__ = ()
+    handler: HTTPRouteHandler
+    work: Work
 
-    async def answer(self: _Call, services: Services, principal: Principal, content: Any) -> bytes:
+    @property
+    def operation(self) -> Operation:
+        return self.handler.opt["operation"]  # type: ignore[no-any-return]
+
+    async def answer(self, services: Services, principal: Principal, content: Any) -> bytes:
         """The answer of the handler to the event's one argument."""
         started_s = perf_counter()
         try:
-            reply = await self._work(services, principal, content)
+            reply = await self.work(BareCall(principal, services), content)
         except Exception as error:
             reply = answer({"route_handler": self.handler, "method": "SOCKET"}, error)
         metrics.observe("socket", self.operation.name, reply.code, started_s)
         return reply.payload
 
 
-class RoomCall(HandlerCall, HttpCall, frozen=True):
+def _room_call(handler: HTTPRouteHandler) -> HttpCall:
     """A call that changes a room: the content is the body, with the room besides."""
+    call = HandlerCall.of(handler)
 
-    async def _work(self, services: Services, principal: Principal, content: Any) -> Reply:
-        arguments: dict[str, Any] = {self.id_parameter: _room(content)}
-        self.add_body(arguments, _body(content))
-        confirmation = services.confirmation
-        work: Awaitable[Reply] = self.function(BareCall(principal, services), **arguments)
-        return await confirmation.confirmed(confirmation.default, work)
+    async def work(request: BareCall, content: Any) -> Reply:
+        arguments: dict[str, Any] = {call.id_parameter: _room(content)}
+        call.add_body(arguments, _body(content))
+        confirmation = request.services.confirmation
+        return await confirmation.confirmed(confirmation.default, call.function(request, **arguments))
+
+    return HttpCall(handler, work)
 
 
 class Since(Struct, frozen=True):
@@ -69,19 +69,11 @@ class Since(Struct, frozen=True):
     limit: Annotated[int, Meta(ge=1, le=MAX_CHANGES)] = MAX_CHANGES
 
 
-class SyncCall(Struct, HttpCall, frozen=True):
+async def _sync(request: BareCall, content: Any) -> Reply:
     """GET /me/readState: the content has its parameters, and may be missing."""
-
-    handler: HTTPRouteHandler = changes
-
-    @property
-    def operation(self) -> Operation:
-        return self.handler.opt["operation"]  # type: ignore[no-any-return]
-
-    async def _work(self, services: Services, principal: Principal, content: Any) -> Reply:
-        asked = decode(_decode_since, _body({} if content is None else content))
-        reply: Reply = await self.handler.fn(BareCall(principal, services), since=asked.since, limit=asked.limit)
-        return reply
+    asked = decode(_decode_since, _body({} if content is None else content))
+    reply: Reply = await changes.fn(request, since=asked.since, limit=asked.limit)
+    return reply
 
 
 _decode_since = msgspec.json.Decoder(Since).decode
@@ -101,8 +93,8 @@ def _room(content: Any) -> str:
     return room
 
 
-HTTP_CALLS: Mapping[str, RoomCall | SyncCall] = {
-    "chat message": RoomCall.of(send),
-    "lastRead": RoomCall.of(mark_read),
-    "sync": SyncCall(),
+HTTP_CALLS: Mapping[str, HttpCall] = {
+    "chat message": _room_call(send),
+    "lastRead": _room_call(mark_read),
+    "sync": HttpCall(changes, _sync),
 }
