@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from readstate.dialects.imkit.schemas.rooms import MessageTime, RoomUnread
+from readstate.dialects.imkit.schemas.rooms import MemberProperty, MessageTime, RoomUnread
 from readstate.dialects.people import People
 from readstate.domain.identity import User
 from readstate.domain.messages import MessageRef
@@ -71,7 +71,7 @@ def room_view(
         "members": [user_ref(state.member, people.get(state.member)) for state in members],
     }
     if properties:
-        view["memberProperties"] = [_member_property(state) for state in members]
+        view["memberProperties"] = [MemberProperty(state.member, state.unread, state.last_read) for state in members]
     if room.last:
         view["lastMessage"] = last_message(app, room.room, room.last, people)
     return view
@@ -82,13 +82,6 @@ def personal(view: View, room: Room, user: str) -> View:
     room.
     """
     return {**view, "unread": room.me.unread if room.me else 0, "isSuperuser": is_superuser(room, user)}
-
-
-def _member_property(state: MemberState) -> View:
-    view: View = {"client": state.member, "badge": state.unread}
-    if state.last_read is not None:
-        view["lastRead"] = state.last_read
-    return view
 
 
 def last_message(app: str, room: str, last: MessageRef, people: Mapping[str, User | None]) -> View:

@@ -59,36 +59,32 @@ class Batch(Struct, frozen=True):
     paras: Annotated[list[Raw], Meta(max_length=MAX_POSTS_PER_BATCH)] | None = None
 
 
-class MessageResult(Struct, frozen=True):
-    """A message as it was given, and its place in time."""
-
+class _Message(Struct, frozen=True):
     mongo_id: str = field(name="_id")
     id: str
     app_id: str = field(name="appID")
     room: str
-    message_type: Any = field(name="messageType")
-    sender: UserRef | str | None
     message_time: str = field(name="messageTime")
     message_time_ms: int = field(name="messageTimeMS")
     created_at_ms: int = field(name="createdAtMS")
+
+
+class MessageResult(_Message, frozen=True):
+    """A message as it was given, and its place in time."""
+
+    message_type: Any = field(name="messageType")
+    sender: UserRef | str | None
     updated_at_ms: int = field(name="updatedAtMS")
 
 
-class PostedResult(Struct, frozen=True):
+class PostedResult(_Message, frozen=True):
     """A message of the backend as it was given.
 
     `created` is false when its `_id` was known already: nothing changed then, and the answer is
     what is stored. Of what a message says nothing is, so that only ids, sender and times are there.
     """
 
-    mongo_id: str = field(name="_id")
-    id: str
-    app_id: str = field(name="appID")
-    room: str
     sender: str | None
-    message_time: str = field(name="messageTime")
-    message_time_ms: int = field(name="messageTimeMS")
-    created_at_ms: int = field(name="createdAtMS")
     created: bool  # ours
     message_type: Any = field(name="messageType", default=UNSET)
 

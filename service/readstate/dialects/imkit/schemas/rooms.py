@@ -32,29 +32,25 @@ class JoinRoom(Struct, frozen=True):
     system_message: bool | None = field(name="systemMessage", default=None)
 
 
-class AddMember(Struct, frozen=True):
+class AddMember(JoinRoom, frozen=True):
     """POST /rooms/:id/members/:uid. As Invitees."""
 
-    system_message: bool | None = field(name="systemMessage", default=None)
     invitation_required: bool | None = field(name="invitationRequired", default=None)
 
 
-class Invitees(Struct, frozen=True):
+class Invitees(AddMember, frozen=True, kw_only=True):
     """POST /rooms/:id/members.
 
     With `invitationRequired` they are invited, and members only when they join.
     """
 
     invitees: list[str]
-    system_message: bool | None = field(name="systemMessage", default=None)
-    invitation_required: bool | None = field(name="invitationRequired", default=None)
 
 
-class Leavers(Struct, frozen=True):
+class Leavers(JoinRoom, frozen=True, kw_only=True):
     """POST /rooms/:id/delete/members; the own id alone: leave."""
 
     members: list[str]
-    system_message: bool | None = field(name="systemMessage", default=None)
 
 
 class CountResult(Struct, frozen=True):

@@ -1,10 +1,11 @@
 """Wire types of users and their tokens."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
 from readstate.dialects.imkit.schemas import NonEmpty
+from readstate.dialects.imkit.schemas.rooms import UserRef
 from readstate.domain.limits import MAX_POSTS_PER_BATCH
 
 
@@ -46,16 +47,10 @@ class TokenRevoking(Struct, frozen=True, forbid_unknown_fields=True):
     token: NonEmpty | None = None
 
 
-class UserResult(Struct, frozen=True):
+class UserResult(UserRef, frozen=True):
     """A user; profile fields of the backend's own are there too."""
 
-    mongo_id: str = field(name="_id")
-    id: str
     app_id: str = field(name="appID")
-    nickname: Any
-    avatar_url: Any = field(name="avatarUrl")
-    description: Any
-    is_robot: Any = field(name="isRobot")
     mute: list[str]
     updated_at: str = field(name="updatedAt")
 
