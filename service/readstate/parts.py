@@ -14,10 +14,9 @@ from readstate.dialects.access.rate_limits import RateLimits
 from readstate.dialects.base import Services
 from readstate.dialects.people import People
 from readstate.domain.client_rules import ClientRules
-from readstate.domain.durability import Confirmation, Durability
-from readstate.domain.identity import Apps, Directory, TokenStore
+from readstate.domain.durability import Durability
+from readstate.domain.identity import Apps
 from readstate.domain.notices import Notices
-from readstate.domain.personal_data import PersonalData
 from readstate.domain.read_state import ReadState
 from readstate.domain.tokens import POLL_S, Tokens
 from readstate.errors import Fault, ReadStateError
@@ -31,7 +30,7 @@ from readstate.store.health import WriteHealth
 from readstate.store.layout import StoreLayout
 from readstate.store.notices import RedisNotices
 from readstate.store.personal_data import RedisPersonalData
-from readstate.store.redis_store import redis_store
+from readstate.store.redis_store import RedisStore, redis_store
 from readstate.store.server_check import ServerRefused
 from readstate.store.store_health import StoreHealth
 from readstate.store.tokens import RedisTokens
@@ -83,11 +82,7 @@ async def open_parts(settings: Settings, *, connect: Connect = connect) -> Async
             old_client_key=settings.old_client_key,
             old_api_key=settings.old_api_key,
         )
-        confirmation = RedisConfirmation(executor, Durability(settings.durability), settings.durability_within_ms)
-        personal_data = RedisPersonalData(executor, store.outbox, store.bounds)
-        services = _services(
-            settings, store, RedisUsers(executor), RedisTokens(executor), apps, confirmation, personal_data
-        )
+        services = _services(settings, executor, store, apps)
         health = StoreHealth(executor)
         await refresh(apps, services.tokens)
         workers = Workers(executor, shared_keys(settings))
@@ -108,17 +103,10 @@ async def open_parts(settings: Settings, *, connect: Connect = connect) -> Async
         yield Parts(services, notices, lambda: why_not_ready(executor, health.writes, layout), workers, health, layout)
 
 
-def _services(
-    settings: Settings,
-    store: ReadState,
-    directory: Directory,
-    token_store: TokenStore,
-    apps: Apps,
-    confirmation: Confirmation,
-    personal_data: PersonalData,
-) -> Services:
+def _services(settings: Settings, executor: Executor, store: RedisStore, apps: Apps) -> Services:
+    directory = RedisUsers(executor)
     tokens = Tokens(
-        token_store,
+        RedisTokens(executor),
         apps,
         secret=settings.token_secret,
         old_secret=settings.old_token_secret,
@@ -137,13 +125,13 @@ def _services(
         apps=apps,
         tokens=tokens,
         people=People(directory),
-        personal_data=personal_data,
+        personal_data=RedisPersonalData(executor, store.outbox, store.bounds),
         rate_limits=rate_limits,
         credentials=Credentials(tokens, rate_limits),
         client_rules=ClientRules(
             settings.rooms_open, settings.invited_must_accept, settings.client_tag_limit, settings.client_people_limit
         ),
-        confirmation=confirmation,
+        confirmation=RedisConfirmation(executor, Durability(settings.durability), settings.durability_within_ms),
         lastread_badge_scope=settings.lastread_badge_scope,
     )
 

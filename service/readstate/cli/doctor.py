@@ -19,7 +19,6 @@ Exit code: 0 all is well, 1 there are warnings, 2 something is wrong.
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = ABOUT
     parser.add_argument("--json", action="store_true", help="print a JSON array of check, level and says")
     parser.add_argument(

@@ -21,7 +21,6 @@ were at a moment after that. The file holds no tokens and no keys; see docs/expo
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = ABOUT
     parser.add_argument("file", type=Path, help="a new file; it is gzipped when its name ends in .gz")
     parser.add_argument("--app", type=text, default=FIRST_APP, help="which app (default: %(default)s)")

@@ -29,7 +29,6 @@ broken off is gone on with by the same command, within a week; see docs/export-a
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = ABOUT
     parser.add_argument("file", type=Path, help="an export, plain or gzipped; with --from what that product wrote")
     parser.add_argument(

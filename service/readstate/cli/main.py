@@ -64,5 +64,6 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
 def declare(name: str, parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command `name`, and name what runs."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     module = f"{name}_" if iskeyword(name) else name
     import_module(f"readstate.cli.{module}").declare(parser)

@@ -22,7 +22,6 @@ REPORT_EVERY_S = 10.0  # where there is no terminal
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = ABOUT
     parser.set_defaults(run=run)
 

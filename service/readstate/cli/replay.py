@@ -17,7 +17,6 @@ Exit code: 0 every count was right, 1 some were not, 2 the replay could not be c
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = RULES
     parser.add_argument("file", type=Path, help="traffic file: JSON lines, plain or gzipped")
     parser.add_argument("--url", default="http://127.0.0.1:8080", help="where the service is (default: %(default)s)")

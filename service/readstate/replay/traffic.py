@@ -1,17 +1,17 @@
 """Traffic files: one event a line, as JSON, plain or gzipped."""
 
-import gzip
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import IO, Annotated, Literal, cast, get_args
+from typing import Annotated, Literal, get_args
 
 import msgspec
 from msgspec import Meta, Struct
 
 from readstate.domain.limits import check_id
 from readstate.errors import Invalid
+from readstate.transfer.files import lines_of
 
 Kind = Literal["post", "join", "leave", "rename"]
 KINDS: tuple[str, ...] = get_args(Kind)
@@ -50,8 +50,8 @@ def read_traffic(path: Path, *, limit: int = 0) -> list[TrafficEvent]:
 
     Raises TrafficError for a line that is not an event, or when there is none, OSError.
     """
-    with _open(path) as lines:
-        events = list(_decode(islice(lines, limit or None)))
+    with path.open("rb") as file:
+        events = list(_decode(islice(lines_of(file), limit or None)))
     if not events:
         raise TrafficError(f"{path} holds no events: each is one line of JSON")
     return events
@@ -91,13 +91,6 @@ def _check_time(number: int, at: str) -> None:
         raise TrafficError(
             f"line {number}: `at` must be a time as of RFC 3339, such as 2031-03-02T10:00:00Z, not {at!r}"
         ) from None
-
-
-def _open(path: Path) -> IO[bytes]:
-    # The magic number decides, so that a file may be called anything.
-    with path.open("rb") as probe:
-        zipped = probe.read(2) == b"\x1f\x8b"
-    return cast(IO[bytes], gzip.open(path, "rb")) if zipped else path.open("rb")
 
 
 def _decode(lines: Iterable[bytes]) -> Iterator[TrafficEvent]:

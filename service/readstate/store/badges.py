@@ -64,10 +64,6 @@ class RedisBadges(Operations):
             total += room.unread if asked else 0
         return TagBadges(total=total, counts=counts)
 
-    async def visit_news(self, *, app: str, user: str) -> None:
-        """Bring the user's side up to date with all rooms that have news."""
-        await self.badge(app=app, user=user)
-
     def _badge_call(self, app: str, user: str, tags: Sequence[str]) -> Call[BadgeReply]:
         return lua.badge(app=app, user=user, settings=self._settings, tags=tags)
 

@@ -21,13 +21,11 @@ class Debts(Struct, frozen=True):
 async def debts(executor: Executor) -> Debts:
     """Raises what Executor.command does."""
     updates = await asyncio.gather(*(_pending_updates(executor, shard) for shard in range(PENDING_SHARDS)))
-    events = await asyncio.gather(
-        *(_count(executor, Keys.events(shard) + OfShard.WAITING) for shard in range(EVENT_SHARDS))
-    )
-    dead = await asyncio.gather(
-        *(_count(executor, Keys.events(shard) + OfShard.DEAD_LETTERS) for shard in range(EVENT_SHARDS))
-    )
-    return Debts(sum(updates), sum(events), sum(dead))
+    return Debts(sum(updates), await _events(executor, OfShard.WAITING), await _events(executor, OfShard.DEAD_LETTERS))
+
+
+async def _events(executor: Executor, part: OfShard) -> int:
+    return sum(await asyncio.gather(*(_count(executor, Keys.events(shard) + part) for shard in range(EVENT_SHARDS))))
 
 
 async def _pending_updates(executor: Executor, shard: int) -> int:

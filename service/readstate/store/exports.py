@@ -5,7 +5,8 @@ after that, and each of them says how far they had read of these messages. When 
 deleted together meanwhile, the room is looked at again: counts would fit to neither time.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -137,7 +138,10 @@ class _Look:
             found = await self._executor.call(scripts.export_stays(head=self.head.seq, fields=names), self._key)
             stays += (StayLine(*stay) for stay in found)
         await self._add_members([stay.user.encode() for stay in stays])
-        for user, own in _by_user(stays).items():
+        by_user = defaultdict[str, list[StayLine]](list)
+        for stay in stays:
+            by_user[stay.user].append(stay)
+        for user, own in by_user.items():
             self._add_stays(user, own)
         # Of those who were away at the head and have come back, the stays alone tell anything.
         self._members = {user: one for user, one in self._members.items() if one.joined <= self.head.seq}
@@ -168,13 +172,6 @@ class _Look:
             self._members[user] = replace(member, joined=last.joined, read=min(member.read, last.cursor), moves=moves)
         # One who was a member when they were looked at has left since.
         self._stays += (stay for stay in stays if member.left or stay.joined != member.joined)
-
-
-def _by_user(stays: Iterable[StayLine]) -> dict[str, list[StayLine]]:
-    found: dict[str, list[StayLine]] = {}
-    for stay in stays:
-        found.setdefault(stay.user, []).append(stay)
-    return found
 
 
 def _room_line(room: str, head: ExportedRoom, seq: int, ordinal: int) -> RoomLine:

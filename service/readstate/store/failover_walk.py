@@ -14,7 +14,7 @@ from typing import TypeVar
 from readstate import metrics
 from readstate.batches import as_batches, in_batches
 from readstate.store import lua
-from readstate.store.executor import Executor, Reply, gather_outcomes, scan_hash
+from readstate.store.executor import Executor, Reply, all_or_raise, gather_outcomes, scan_hash
 from readstate.store.keys import Keys
 from readstate.store.lua import CopyReply
 from readstate.store.noted_layout import Ranges
@@ -111,11 +111,7 @@ class FailoverWalk:
         return await self._each(self._executor.call(call, key) for key, call in calls)
 
     async def _each(self, work: Iterable[Awaitable[Result]]) -> list[Result | None]:
-        outcomes = await gather_outcomes(unless_foreign(one) for one in work)
-        for outcome in outcomes:
-            if isinstance(outcome, Exception):
-                raise outcome
-        return outcomes  # type: ignore[return-value]  # none is an error
+        return all_or_raise(await gather_outcomes(unless_foreign(one) for one in work))
 
     async def _batches(self, pattern: str) -> AsyncIterator[list[str]]:
         async for batch in as_batches(self._executor.scan(pattern), AT_ONCE):

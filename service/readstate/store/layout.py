@@ -41,17 +41,12 @@ class StoreLayout:
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
         self._bringing_over = BringingOver(executor.call)
-        self._whole = False
+        self.is_whole = False  # nothing of an earlier layout is left, as `begin` or `look` found it
         self.rooms = 0  # looked at in the background
 
     def describe(self) -> str:
         """The number, and whether everything was brought over, as `begin` or `look` found it."""
-        return f"{LAYOUT}" if self._whole else f"{LAYOUT}, bringing over"
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether nothing of an earlier layout is left, as `begin` or `look` found it."""
-        return self._whole
+        return f"{LAYOUT}" if self.is_whole else f"{LAYOUT}, bringing over"
 
     async def look(self) -> dict[str, Noted]:
         """Read what is noted of each node. Raises ServerRefused where the layout is a later one."""
@@ -59,7 +54,7 @@ class StoreLayout:
         if sentence := why_refused(noted):
             raise ServerRefused(sentence)
         slots = await self._executor.slots()
-        self._whole = all(
+        self.is_whole = all(
             one.number == LAYOUT and not without(slots.get(node, ()), one.slots) for node, one in noted.items()
         )
         return noted
@@ -124,7 +119,7 @@ class StoreLayout:
             await self.begin(alone=True)
         except ServerRefused as error:
             raise Unavailable(str(error)) from None
-        if not self._whole and await self._take_lease():
+        if not self.is_whole and await self._take_lease():
             await self._bring_over_slowly()
 
     async def _bring_over_slowly(self) -> None:

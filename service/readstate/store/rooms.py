@@ -139,7 +139,7 @@ class RedisRooms(Operations):
         call, key = lua.subscriptions(since_ms=since_ms), Keys.user(app, user)
         reply = await self._executor.call(call, key)
         if reply.news:
-            await self._badges.visit_news(app=app, user=user)
+            await self._badges.badge(app=app, user=user)  # it visits the rooms that have news
             reply = await self._executor.call(call, key)
         large = dict(reply.derived)
         there = [(room, large[room]) for room in await self._still_in(app, user, tuple(large))]
