@@ -15,6 +15,7 @@ from readstate import metrics
 from readstate.app import create_app
 from readstate.settings import Settings
 from readstate.settings.values import check_known
+from readstate.store.examination import QUESTIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -53,6 +54,11 @@ def samples() -> set[str]:
     }
 
 
+def families() -> set[str]:
+    """The names of the metrics."""
+    return {re.sub("_(total|bucket|count|sum)$", "", name) for name in samples()}
+
+
 def program(name: str) -> str:
     """The path of a program. Without it the test is skipped."""
     if not (found := shutil.which(name)):
@@ -68,8 +74,7 @@ def test_rules_and_dashboard_ask_for_metrics_that_there_are() -> None:
 
 def test_every_metric_is_on_the_dashboard() -> None:
     shown = {name for query in queries() for name in METRIC.findall(query)}
-    families = {re.sub("_(total|bucket|count|sum)$", "", name) for name in samples()}
-    assert [family for family in families if not any(name.startswith(family) for name in shown)] == []
+    assert [family for family in families() if not any(name.startswith(family) for name in shown)] == []
 
 
 def test_the_alert_of_failing_calls_knows_what_a_failure_is() -> None:
@@ -88,10 +93,22 @@ def test_operations_that_are_asked_for_exist() -> None:
     assert named - lua == set()
 
 
-def test_every_alert_is_explained() -> None:
-    """And the page explains no other."""
-    page = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
-    assert set(re.findall(r"^### (Readstate\w+)$", page, re.MULTILINE)) == {rule["alert"] for rule in alerts()}
+def test_every_alert_has_its_page() -> None:
+    """And no page is about another one. A page begins with the alert's name and says what to do."""
+    pages = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "alerts").glob("*.md")}
+    runbooks = {rule["alert"]: rule["annotations"]["runbook"] for rule in alerts()}
+    assert runbooks == {name: f"docs/alerts/{name}.md" for name in pages}
+    for name, page in pages.items():
+        assert re.findall("^#+ (.*)$", page, re.MULTILINE) == [name, "Look at", "What to do"]
+
+
+def test_the_pages_of_alerts_name_metrics_settings_and_checks_that_there_are() -> None:
+    for path in (ROOT / "docs" / "alerts").glob("*.md"):
+        page = path.read_text(encoding="utf-8")
+        assert set(METRIC.findall(page)) - samples() - families() == set(), path.name
+        for setting in re.findall(r"READSTATE_\w+", page):
+            check_known(setting)
+        assert set(re.findall(r"`(store \w+)`", page)) - QUESTIONS.keys() == set(), path.name
 
 
 def test_the_rules_fire_when_they_should() -> None:
