@@ -7,9 +7,9 @@ from typing import Any
 import gevent
 from locust.env import Environment
 
-from loadtest.ledger import Balance, Ledger, Notice
 from loadtest.socket_listener import SocketListener
 from loadtest.world import Account, World
+from readstate.bench.ledger import Balance, Ledger, Notice
 
 LAST_NOTICES_S = 5.0  # how long notices may be under way after the last call
 

@@ -36,7 +36,8 @@ from locust import User, events, task
 from locust.env import Environment
 from locust.exception import StopUser
 
-from loadtest.bench.calls import Calls, percentiles
+from loadtest.bench.calls import Calls
+from readstate.bench.percentiles import percentiles
 
 RATE = float(os.environ["BENCH_RATE"])
 WARM_S = float(os.environ["BENCH_WARM_S"])

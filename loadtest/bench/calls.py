@@ -1,13 +1,10 @@
-"""The calls of a file as bytes, and percentiles.
+"""The calls of a file as bytes.
 
 Locust's process has it too, so it imports nothing of the service. `call_file.lua` is the same for
 wrk.
 """
 
-from collections.abc import Iterable
 from pathlib import Path
-
-PERCENTILES = (50.0, 90.0, 99.0, 99.9)
 
 
 def message_id(number: int) -> str:
@@ -34,21 +31,3 @@ class Calls:
         if body:
             head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
         return f"{head}\r\n{body}".encode()
-
-
-def percentiles(seconds: Iterable[float]) -> dict[str, float]:
-    """Milliseconds by percentile: the smallest value that so many percent do not exceed.
-
-    Empty when there are no values.
-    """
-    ordered = sorted(seconds)
-    return (
-        {f"{percent:g}": round(ordered[_rank(len(ordered), percent)] * 1000, 4) for percent in PERCENTILES}
-        if ordered
-        else {}
-    )
-
-
-def _rank(count: int, percent: float) -> int:
-    # In thousandths, since 99.9 % of a number is not exact in binary.
-    return max(0, -(-count * round(percent * 10) // 1000) - 1)

@@ -16,7 +16,7 @@ import pytest
 from loadtest.bench import __main__ as command
 from loadtest.bench import locust_run, pictures, ratios, report
 from loadtest.bench.bench import Bench
-from loadtest.bench.calls import Calls, message_id, percentiles
+from loadtest.bench.calls import Calls, message_id
 from loadtest.bench.check import TRIES, check
 from loadtest.bench.drive import drive
 from loadtest.bench.figures import MEASURES, NAMES, Better, Limit, Plots, RowResult, not_measured
@@ -27,6 +27,7 @@ from loadtest.bench.population import CallFile, Population, PopulationSize, all_
 from loadtest.bench.processes import HttpServer, http_server
 from loadtest.bench.ratios import Kept
 from loadtest.bench.rows import ROWS
+from readstate.bench.percentiles import percentiles
 from readstate.domain.reading import MarkedRead
 from readstate.errors import MessageUnknown, NotMember, RoomUnknown
 from readstate.store import lua

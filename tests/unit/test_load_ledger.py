@@ -2,9 +2,9 @@
 
 import pytest
 
-from loadtest.ledger import Balance, Ledger
 from loadtest.run import locust_command
 from loadtest.target import Target, TargetError
+from readstate.bench.ledger import Balance, Ledger
 
 ONE, TWO = ("room", "ann", "0001"), ("room", "ann", "0002")
 KEYS = {"LOAD_URL": "http://h:1/", "LOAD_API_KEY": "a", "LOAD_CLIENT_KEY": "c"}

@@ -21,6 +21,7 @@ COMMANDS = {
     "doctor": "look at settings, machine, store and receiver, and say what to do; changes nothing",
     "status": "show what a running service does, on one screen; --watch: live",
     "replay": "feed a traffic file to a running service and check every count",
+    "bench": "load a running service, find the rate that it keeps, and leave a report",
     "demo": "replay a sample file against a temporary service; takes a few seconds",
     "audit": "recompute what is stored and print every difference; exit code 1 if there was one",
     "export": "write the users and rooms of an app into a file, while the service goes on",

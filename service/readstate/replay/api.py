@@ -45,7 +45,7 @@ class Api:
         self, url: str, *, api_key: str, client_key: str = "", concurrency: int = 32, timeout_s: float = 60.0
     ) -> None:
         self._base = url.rstrip("/")
-        self._api_key = api_key
+        self.api_key = api_key
         self.client_key = client_key
         self._concurrency = concurrency
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
@@ -70,7 +70,7 @@ class Api:
 
         `on_behalf_of` names the user of a call that needs one.
         """
-        headers = {"IM-API-KEY": self._api_key}
+        headers = {"IM-API-KEY": self.api_key}
         if on_behalf_of:
             # Percent-encoded, since a header holds only ASCII and loses blanks at its ends.
             headers["IM-CLIENT-ID"] = quote(on_behalf_of, safe="")
