@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run docs demo test test-all drills e2e format lint types check load load-smoke bench bench-check mutants wheel release-check lock clean
+.PHONY: help run docs demo test test-all drills e2e format lint types check load load-smoke bench bench-check bench-peers mutants wheel release-check lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,6 +76,15 @@ bench: .venv ## measure, with wrk and redis-benchmark where they are installed, 
 bench-check: .venv ## measure shortly and fail when a ratio is over 15 % (of memory 5 %) worse than at the last make bench
 	$(BIN)/python -m loadtest.bench --check
 
+# What PostgreSQL is called with, in a directory of its own: nothing else needs it.
+.venv-peers/installed: .venv/installed requirements-peers.txt
+	@rm -rf .venv-peers
+	@$(PIP) --require-hashes --target .venv-peers --requirement requirements-peers.txt
+	@touch $@
+
+bench-peers: .venv-peers/installed ## compare with PostgreSQL and with plain Redis (needs postgresql) and write docs/compared.md
+	PYTHONPATH=.venv-peers $(BIN)/python -m loadtest.peers
+
 mutants: .venv ## change the scripts in many small ways and see that the tests notice each
 	$(BIN)/python -m tests.mutants
 
@@ -105,7 +114,8 @@ lock: .venv ## pin the newest dependencies that pyproject.toml allows (needs uv)
 	uv pip compile pyproject.toml --extra otel --constraints requirements.txt --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --output-file requirements-otel.txt
 	uv pip compile pyproject.toml --group dev --constraints requirements-otel.txt --constraints requirements-build.txt --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --output-file requirements-dev.txt
 	uv pip compile --group docs --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --output-file requirements-docs.txt
+	uv pip compile --group peers --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --output-file requirements-peers.txt
 	uv pip compile --group release --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --output-file requirements-release.txt
 
 clean: ## remove what the other targets made, except the data in .readstate/
-	rm -rf .venv .venv-docs .venv-release dist reports .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-docs .venv-peers .venv-release dist reports .hypothesis .mypy_cache .pytest_cache .ruff_cache

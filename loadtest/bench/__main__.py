@@ -24,6 +24,7 @@ from loadtest.bench.machine import BenchError
 from loadtest.bench.population import PopulationSize
 from loadtest.bench.processes import ROOT
 from loadtest.bench.rows import ROWS
+from loadtest.capacity import renew
 
 DOCS = ROOT / "docs"
 REPORTS = ROOT / "reports" / "bench"
@@ -97,6 +98,8 @@ def _measure(rows: Sequence[str], lengths: Lengths, *, full: bool) -> int:
     )
     place = DOCS if full else REPORTS
     report.write(place, outcomes, bench.plots, conditions)
+    if full:
+        renew.renew(renew.from_rows(outcomes))
     print(f"\n{report.table(outcomes)}\n\nwritten to {(place / report.PAGE).relative_to(ROOT)}")
     if not conditions.quiet:
         print(

@@ -59,6 +59,16 @@ def cpu_seconds(pids: Iterable[int]) -> float:
     return float(sum(time.user + time.system for time in times))
 
 
+def exact_cpu_seconds(pids: Iterable[int]) -> float:
+    """The same to the nanosecond, for short stretches; where the system does not tell, as above."""
+    pids = list(pids)
+    try:
+        tasks = [task for pid in pids for task in Path(f"/proc/{pid}/task").iterdir()]
+        return sum(int(Path(task, "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+    except (OSError, IndexError):
+        return cpu_seconds(pids)
+
+
 def cores() -> int:
     return os.cpu_count() or 1
 

@@ -26,6 +26,7 @@ UNLIMITED = {f"READSTATE_{name}_RATE_LIMIT": "0" for name in ("USER", "APP", "BA
 QUIET_S = 120.0
 NOTED_US = 10  # no post and no forward move takes less
 NOTED_CALLS = 1_000_000
+SUBSCRIBED_AT_ONCE = 500
 
 
 class Store:
@@ -51,6 +52,14 @@ class Store:
         if failed:
             raise BenchError(f"{failed} of {calls} calls of {command} failed")
         return int(calls), float(usec)
+
+    def cpu_s(self) -> float:
+        """Seconds of CPU that the servers have used so far."""
+        return sum(self.each("cpu", "used_cpu_user")) + sum(self.each("cpu", "used_cpu_sys"))
+
+    def each(self, section: str, name: str) -> list[float]:
+        """A number that each server gives of itself."""
+        return [float(client.info(section)[name]) for client in self._clients]
 
 
 class Valkey(Store):
@@ -96,11 +105,6 @@ class Valkey(Store):
         self.ask("SLOWLOG", "RESET")
         return noted
 
-    def cpu_s(self) -> float:
-        """Seconds of CPU that the server has used so far."""
-        used = self.info("cpu")
-        return float(used["used_cpu_user"]) + float(used["used_cpu_sys"])
-
     def used_memory(self) -> int:
         """Bytes in use, once they have stopped changing."""
         self.wait_until_quiet()
@@ -116,6 +120,16 @@ class Valkey(Store):
             before = used
             time.sleep(0.5)
         raise BenchError(f"the embedded server was not quiet after {QUIET_S:.0f} s")
+
+    @contextmanager
+    def subscribed(self, channels: Sequence[str]) -> Iterator[None]:
+        """A connection that is subscribed to all of these, as sharded channels."""
+        with self._client.pubsub() as listener:  # type: ignore[no-untyped-call]
+            for start in range(0, len(channels), SUBSCRIBED_AT_ONCE):
+                listener.ssubscribe(*channels[start : start + SUBSCRIBED_AT_ONCE])
+                for _ in channels[start : start + SUBSCRIBED_AT_ONCE]:
+                    listener.get_sharded_message(timeout=5)
+            yield
 
     def close(self) -> None:
         self._client.close()

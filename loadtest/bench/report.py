@@ -1,6 +1,6 @@
 """What a run writes: the table, `benchmarks.md`, the plots, and the ratios for later runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -130,11 +130,11 @@ def _page(outcomes: Mapping[str, RowResult], conditions: Conditions, titles: Map
     parts = [
         "# Benchmarks",
         "Written by `make bench`; do not edit. How to run it: [loadtest/README.md](../loadtest/README.md#benchmark).",
-        _markdown(HEADER, figures),
+        markdown(HEADER, figures),
         *(f"![{title}]({PICTURES}/{name})" for name, title in titles.items()),
         "## How it was measured",
         METHOD.rstrip(),
-        _markdown(("", ""), conditions.lines()),
+        markdown(("", ""), conditions.lines()),
         "## What the figures do not show",
         SHOWS_NOT.rstrip(),
         "## Row by row",
@@ -146,13 +146,14 @@ def _page(outcomes: Mapping[str, RowResult], conditions: Conditions, titles: Map
 def _details(row: str, outcome: RowResult) -> str:
     parts = [f"**{MEASURES[row].letter}. {MEASURES[row].what}: {outcome.measured}**"]
     if outcome.table:
-        parts.append(_markdown(outcome.table[0], outcome.table[1:]))
+        parts.append(markdown(outcome.table[0], outcome.table[1:]))
     if outcome.notes:
         parts.append("\n".join(f"* {note}" for note in outcome.notes))
     return "\n\n".join(parts)
 
 
-def _markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+def markdown(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """A table of a page."""
     rows = [header, ["---"] * len(header), *lines]
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows)
 

@@ -12,6 +12,7 @@ LOCKS = [
     "requirements-otel.txt",
     "requirements-dev.txt",
     "requirements-docs.txt",
+    "requirements-peers.txt",
     "requirements-release.txt",
 ]
 
