@@ -86,10 +86,11 @@ def _picture(steps: Sequence[Step], p99_ms: float) -> str:
     for name, colour in (("50", "#0a7"), ("99", "#06c")):
         points = [place(step.offered, step.latency_ms[name]) for step in steps if name in step.latency_ms]
         drawn.append(_line(points, colour, f"p{name}"))
-    for step in steps:
+    for number, step in enumerate(steps):
         across, bottom = place(step.offered, 0)
-        drawn.append(f"<text x='{across:.0f}' y='{bottom + 16:.0f}' text-anchor='middle'>{step.offered:,.0f}</text>")
-    drawn.append(f"<text x='{_LEFT}' y='{_HEIGHT + 8}'>calls a second</text>")
+        below = bottom + 16 + number % 2 * 14  # in two rows: the last rates of a search are near each other
+        drawn.append(f"<text x='{across:.0f}' y='{below:.0f}' text-anchor='middle'>{step.offered:,.0f}</text>")
+    drawn.append(f"<text x='{_LEFT}' y='{_HEIGHT + 14}'>calls a second</text>")
     inside = "".join(drawn)
     return f"<svg viewBox='0 0 {_WIDTH} {_HEIGHT + 20}' font-size='12' font-family='sans-serif'>{inside}</svg>"
 
