@@ -21,7 +21,8 @@ class LoadRun:
         self.environment = environment
         self.world = world
         self.ledger = Ledger()
-        self.sockets: list[SocketListener] = []
+        self.is_over = False
+        self.listening: dict[str, tuple[Account, SocketListener]] = {}  # by the account's id
 
     def take_account(self) -> Account:
         """An account that no other user drives.
@@ -35,31 +36,47 @@ class LoadRun:
 
     # Notices
 
-    def connected(self, account: Account, socket: SocketListener, milliseconds: float) -> None:
-        """From now on every notice is due to the account. Its socket is read until the end."""
-        self.sockets.append(socket)
-        self.ledger.listen(account.id, [room.id for room in account.reading + account.chatting], perf_counter())
-        self._report("connect", milliseconds, None)
+    def listen(self, account: Account, name: str = "connect", since: float | None = None) -> None:
+        """Connect, and from then on every notice is due to the account.
+
+        Its socket is read until the end. `name`: of the request that Locust counts, timed from
+        `since`. Raises ListenerFailed or OSError.
+        """
+        begun = perf_counter() if since is None else since
+
+        def on_notice(room: str, member: str, message: str, at: float) -> None:
+            self._arrived(account.id, (room, member, message), at)
+
+        socket = SocketListener(self.world.target.url, account.token, on_notice)
+        self.listening[account.id] = account, socket
+        self.ledger.listen(account.id, account.rooms, perf_counter())
+        self.report(name, (perf_counter() - begun) * 1000)
         gevent.spawn(self._receive, account, socket)
+
+    def cut(self, account: Account, socket: SocketListener) -> None:
+        """End a connection. Nothing is due to the account until it listens again."""
+        self.ledger.unlisten(account.id, account.rooms)
+        socket.cut()
 
     def _receive(self, account: Account, socket: SocketListener) -> None:
         socket.run()
         if socket.lost:
-            self._report("connection", 0, ConnectionLost(account.id))
+            self.report("connection", 0, ConnectionLost(account.id))
 
     def caused(self, notice: Notice, at: float) -> None:
         for latency_s in self.ledger.cause(notice, at):
             self._report_notice(latency_s)
 
-    def arrived(self, listener: str, notice: Notice, at: float) -> None:
+    def _arrived(self, listener: str, notice: Notice, at: float) -> None:
         latency_s = self.ledger.arrive(listener, notice, at)
         if latency_s is not None:
             self._report_notice(latency_s)
 
     def _report_notice(self, latency_s: float) -> None:
-        self._report("notice", latency_s * 1000, None)
+        self.report("notice", latency_s * 1000)
 
-    def _report(self, name: str, milliseconds: float, exception: Exception | None) -> None:
+    def report(self, name: str, milliseconds: float, exception: Exception | None = None) -> None:
+        """One request for Locust's statistics."""
         fire: Any = self.environment.events.request.fire
         fire(
             request_type="SIO",
@@ -74,16 +91,17 @@ class LoadRun:
 
     def finish(self) -> Balance:
         """Wait for what is due, at most LAST_NOTICES_S; close the sockets; count the faults."""
+        self.is_over = True
         deadline = time.monotonic() + LAST_NOTICES_S
         while self.ledger.due and time.monotonic() < deadline:
             time.sleep(0.05)
         time.sleep(0.2)  # a duplicate would come just after the first
-        for socket in self.sockets:
+        for _, socket in self.listening.values():
             socket.close()
         balance = self.ledger.balance()
         for kind in ("missing", "duplicate", "reordered", "unexpected"):
             for _ in range(getattr(balance, kind)):
-                self._report(f"notice {kind}", 0, NoticeWrong(kind))
+                self.report(f"notice {kind}", 0, NoticeWrong(kind))
         return balance
 
 

@@ -4,11 +4,14 @@ import os
 from pathlib import Path
 from typing import Any
 
+import gevent
 from locust import events
 from locust.env import Environment
 
+from loadtest.ledger import LATE_S
 from loadtest.load_run import LoadRun
 from loadtest.report import VERDICT
+from loadtest.storms import storms
 from loadtest.target import Target
 from loadtest.users import ChatDay, HotPath, Listener, OpenHotPath
 from loadtest.world import World
@@ -25,7 +28,9 @@ def make_world(environment: Environment, **_: Any) -> None:
     target = Target.from_environ(os.environ)
     environment.host = target.url
     world = World(target, listeners=LISTENERS)
-    environment.load_run = LoadRun(environment, world)  # type: ignore[attr-defined]
+    environment.load_run = load_run = LoadRun(environment, world)  # type: ignore[attr-defined]
+    if target.storm_every < float("inf"):
+        gevent.spawn(storms, load_run, target.storm_every)
     print(
         f"world {world.run}: {len(world.reading)} rooms to read in, {len(world.chatting)} to chat in, "
         f"{len(world.free)} accounts, "
@@ -47,7 +52,8 @@ def check_notices(environment: Environment, **_: Any) -> None:
     verdict = (
         f"{balance.arrived} arrived, {balance.missing} missing, {balance.duplicate} duplicate, "
         f"{balance.reordered} reordered, "
-        f"{balance.unexpected} unexpected, {balance.superseded} superseded by a newer one"
+        f"{balance.unexpected} unexpected, {balance.superseded} superseded by a newer one, "
+        f"{balance.late} late (over {LATE_S:.0f} s)"
     )
     print(f"notices: {verdict}")
     if VERDICT in os.environ:

@@ -27,6 +27,8 @@ class Target:
     rooms_each: int = 5  # rooms that each of them is in
     messages: int = 200  # posted into each room to read in before the start
     arrivals: float = 200.0  # open model: calls per second
+    listener_rooms: int = 1_000_000  # rooms of each kind that a listener is in, at most all
+    storm_every: float = float("inf")  # seconds after which all listeners are cut off, again and again
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:

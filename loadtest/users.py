@@ -17,7 +17,6 @@ import gevent
 from locust import FastHttpUser, User, between, constant, task
 
 from loadtest.load_run import LoadRun
-from loadtest.socket_listener import SocketListener
 from loadtest.world import TAGS, Account, Room
 
 
@@ -191,21 +190,14 @@ class OpenHotPath(ApiUser):
 
 
 class Listener(User):
-    """A member of all rooms that only listens. Its requests are the notices."""
+    """A member of many rooms that only listens. Its requests are the notices."""
 
     weight = 1
-    wait_time = constant(1)
+    wait_time = constant(60)  # there may be thousands
 
     def on_start(self) -> None:
         load_run: LoadRun = self.environment.load_run
-        self.account = load_run.world.listeners.pop()
-        begun = perf_counter()
-
-        def on_notice(room: str, member: str, message: str, at: float) -> None:
-            load_run.arrived(self.account.id, (room, member, message), at)
-
-        self.socket = SocketListener(load_run.world.target.url, self.account.token, on_notice)
-        load_run.connected(self.account, self.socket, (perf_counter() - begun) * 1000)
+        load_run.listen(load_run.world.listeners.pop())
 
     @task
     def sits(self) -> None:

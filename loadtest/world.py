@@ -53,12 +53,17 @@ class Account:
     chatting: list[Room]  # rooms that their members post into
     cursors: dict[str, str] = field(default_factory=dict)  # room -> newest message read
 
+    @property
+    def rooms(self) -> list[str]:
+        """The ids of all its rooms."""
+        return [room.id for room in self.reading + self.chatting]
+
     def advance(self, room: Room, message: str) -> None:
         self.cursors[room.id] = max(message, self.cursors.get(room.id, ""))
 
 
 class World:
-    """Rooms, accounts that read or chat in some of them, and listeners who are in all."""
+    """Rooms, accounts that read or chat in some of them, and listeners who are in many or all."""
 
     def __init__(self, target: Target, *, listeners: int) -> None:
         self.target = target
@@ -127,7 +132,13 @@ class World:
         )
 
     def _make_listener(self, plain: str) -> Account:
-        return Account(self.name(plain), self._make_user(plain), self.reading, self.chatting)
+        each = min(self.target.listener_rooms, self.target.rooms)
+        return Account(
+            self.name(plain),
+            self._make_user(plain),
+            random.sample(self.reading, each),
+            random.sample(self.chatting, each),
+        )
 
     def _join_all(self) -> None:
         members: dict[str, list[str]] = {}

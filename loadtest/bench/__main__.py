@@ -19,7 +19,7 @@ from loadtest.bench.check import ROWS as CHECKED_ROWS
 from loadtest.bench.check import check
 from loadtest.bench.drive import LOCUST_ONLY
 from loadtest.bench.figures import MEASURES, NAMES, RowResult, not_measured, say
-from loadtest.bench.lengths import FULL, QUICK, Lengths
+from loadtest.bench.lengths import FULL, QUICK, WHOLE, Lengths
 from loadtest.bench.machine import BenchError
 from loadtest.bench.population import PopulationSize
 from loadtest.bench.processes import ROOT
@@ -48,9 +48,8 @@ def main(arguments: Sequence[str]) -> int:
         with machine.on_core(machine.DRIVER_CORE):
             if chosen.check:
                 return _check(chosen.rows or CHECKED_ROWS)
-            return _measure(
-                chosen.rows or tuple(ROWS), QUICK if chosen.quick else FULL, full=not (chosen.quick or chosen.rows)
-            )
+            lengths = QUICK if chosen.quick else WHOLE if chosen.whole else FULL
+            return _measure(chosen.rows or tuple(ROWS), lengths, full=not (chosen.quick or chosen.rows))
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2
@@ -63,6 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--quick", action="store_true", help="short and small: shows where things stand, in a few minutes"
+    )
+    parser.add_argument(
+        "--whole", action="store_true", help="rows ad to af at their whole length, half an hour more than usual"
     )
     parser.add_argument(
         "--check",

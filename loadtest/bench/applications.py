@@ -2,6 +2,7 @@
 
 noop    reads the request and answers 200 with as many bytes as PUT lastRead does
 pooled  the service itself on redis-py's connection pool instead of PipelinedConnection
+emitter python-socketio's server: clients join rooms, and one says what is to be emitted into which
 """
 
 import os
@@ -65,15 +66,36 @@ def pooled() -> ASGIApp:
     return service
 
 
+def emitter() -> Any:
+    """The application of a worker."""
+    import socketio  # only here: the others need none
+
+    server = socketio.AsyncServer(async_mode="asgi", cors_allowed_origins=[])
+
+    async def join(sid: str, rooms: list[str]) -> None:
+        for room in rooms:
+            await server.enter_room(sid, room)
+
+    async def notices(_: str, reads: list[tuple[str, str, str]]) -> None:
+        for room, member, message in reads:
+            await server.emit("lastRead", {"roomID": room, "memberID": member, "messageID": message}, room=room)
+
+    server.on("join", join)
+    server.on("notices", notices)
+    tune_garbage_collector()
+    return socketio.ASGIApp(server, no_operation)
+
+
 def main(name: str) -> int:
     """Serve on READSTATE_PORT until a signal, with the service's own settings of the server."""
     settings = Settings.from_environ(os.environ)
     with listen(settings.host, settings.port) as listener:
         workers = Workers(settings, [listener])
         workers.config.app = f"loadtest.bench.applications:{name}"
-        if name == "noop":
+        if name != "pooled":
             # The ceiling is uvicorn as it comes, without what we have added to it.
             workers.config.http = "httptools"
+            workers.config.ws = "websockets-sansio"
         workers.run()
     return 0
 

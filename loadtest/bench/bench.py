@@ -7,6 +7,7 @@ import secrets
 import tempfile
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -39,6 +40,15 @@ MOVED_SHARE = 0.99  # of the calls of a sample; fewer would mean that something 
 _Result = TypeVar("_Result")
 
 
+@dataclass(frozen=True)
+class Audience:
+    """People, a token for each of them, and a read by each of them in each of their rooms."""
+
+    people: Population
+    tokens: dict[str, str]
+    reads_file: CallFile
+
+
 class Bench:
     """The place of one run. Everything it started is gone after the `with` block."""
 
@@ -57,6 +67,7 @@ class Bench:
         self._people: Population | None = None
         self._tokens: dict[str, str] = {}
         self._reads_file: CallFile | None = None
+        self._audiences: dict[PopulationSize, Audience] = {}
 
     def __enter__(self) -> Self:
         self._directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="readstate-bench-")))
@@ -103,6 +114,19 @@ class Bench:
     def tokens(self) -> dict[str, str]:
         assert self.reads_file
         return self._tokens
+
+    @property
+    def http_audience(self) -> "Audience":
+        """The people whom the rows over HTTP measure, for rows in which they have sockets, too."""
+        return Audience(self.people, self.tokens, self.reads_file)
+
+    def audience(self, size: PopulationSize) -> "Audience":
+        """Others, made when they are first asked for."""
+        if size not in self._audiences:
+            people, tokens = self.populate(size)
+            call_file = self.call_file(f"reads-{size.name}", single_reads(people, tokens))
+            self._audiences[size] = Audience(people, tokens, call_file)
+        return self._audiences[size]
 
     def serve(self, application: str, workers: int = 1) -> Any:
         """A further HTTP server on the server's core; a context manager."""

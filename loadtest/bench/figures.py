@@ -164,6 +164,71 @@ MEASURES = {
             "<= 1.45",
             "<= 1.7",
         ),
+        _measure(
+            "v",
+            "delivery_cpu",
+            "worker's CPU of a delivery: rooms of 20 with sockets, reads over HTTP included",
+            "<= 10 us",
+        ),
+        _measure(
+            "w",
+            "emit_ratio",
+            "CPU of a delivery alone / Node's `socket.io` emitting the same frames, rooms of 20",
+            "<= 0.6",
+        ),
+        _measure("x", "unconcerned_notice", "worker's CPU of a notice that concerns none of its sockets", "<= 0.2 us"),
+        _measure(
+            "y",
+            "deployment_cpu",
+            "CPU of a read, 8 workers with users of their own / 1 worker, sockets included",
+            "<= 1.15",
+        ),
+        _measure(
+            "z",
+            "notice_latency",
+            "p50 and p99 of a notice, end to end, at 5,000 deliveries a second",
+            "<= 1 ms",
+            "<= 5 ms",
+        ),
+        _measure("aa", "socket_memory", "worker's memory of an idle, authenticated socket in 50 rooms", "<= 14 KiB"),
+        _measure(
+            "ab",
+            "idle_sockets",
+            "8,000 idle sockets: share of the worker's core; p99 of PUT lastRead at 1,000 a second beside them",
+            "<= 2 %",
+            "<= 10 ms",
+        ),
+        _measure("ac", "connecting", "sockets that connect and authenticate per second, 50 rooms each", ">= 2500"),
+        _measure(
+            "ad", "many_sockets", "15,000 sockets on a worker: until all are in; lost afterwards", "<= 30 s", "<= 0"
+        ),
+        _measure(
+            "ae",
+            "churn_memory",
+            "worker's growth while 200 sockets come and go each second; sockets and subscriptions left by the gauges",
+            "<= 1 MiB",
+            "<= 0",
+        ),
+        _measure(
+            "af",
+            "overload",
+            "3 times the reads that the service can do, each heard by 20: goodput / the most; until it has recovered",
+            ">= 0.9",
+            "<= 5 s",
+        ),
+        _measure(
+            "ag",
+            "hostile_sockets",
+            "p99 of notices to 5,000 honest sockets, with 1,000 hostile ones / without",
+            "< 1.2",
+        ),
+        _measure(
+            "ah",
+            "read_storm",
+            "1,000 members of a room with sockets read one message: until all have heard; longest delay elsewhere",
+            "<= 2 s",
+            "<= 50 ms",
+        ),
     )
 }
 NAMES = {measure.letter: measure.name for measure in MEASURES.values()}

@@ -1,6 +1,6 @@
 """How long and how large a run is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from readstate.store.bounds import DEFAULTS
 
@@ -33,6 +33,19 @@ class Lengths:
     message_rooms: int  # of row s, with 100 messages each
     dear_rooms: int  # of one user, in row t
     dear_rounds: int  # of each of its calls
+    sockets: int  # of the crowd of rows aa to ae and ag
+    memory_sockets: int  # of them, in row aa
+    idle_sockets: int  # in row ab
+    idle_s: float
+    connected: int  # in rows ac and ae
+    hold_s: float  # row ad; 300 is the whole length
+    churn_s: float  # row ae; 1200 is the whole length
+    overload_s: float  # row af; 120 is the whole length
+    honest: int  # sockets of row ag
+    hostile: int
+    storm: int  # members of the room of row ah
+    emitted: int  # notices in a stretch of row w
+    worker_users: int  # of each worker of row y
 
 
 FULL = Lengths(
@@ -60,7 +73,23 @@ FULL = Lengths(
     message_rooms=10_000,
     dear_rooms=DEFAULTS.user_room_limit,
     dear_rounds=20,
+    sockets=15_000,
+    memory_sockets=5000,
+    idle_sockets=8000,
+    idle_s=50.0,
+    connected=5000,
+    hold_s=30.0,
+    churn_s=60.0,
+    overload_s=15.0,
+    honest=5000,
+    hostile=1000,
+    storm=1000,
+    emitted=2000,
+    worker_users=100,
 )
+
+# What takes minutes at its whole length takes all of it.
+WHOLE = replace(FULL, hold_s=300.0, churn_s=1200.0, overload_s=120.0)
 
 QUICK = Lengths(
     pairs=3,
@@ -87,4 +116,17 @@ QUICK = Lengths(
     message_rooms=500,
     dear_rooms=DEFAULTS.user_room_limit,
     dear_rounds=6,
+    sockets=4000,
+    memory_sockets=2000,
+    idle_sockets=4000,
+    idle_s=26.0,
+    connected=2000,
+    hold_s=5.0,
+    churn_s=20.0,
+    overload_s=6.0,
+    honest=1000,
+    hostile=200,
+    storm=1000,
+    emitted=1000,
+    worker_users=100,
 )

@@ -95,6 +95,11 @@ class Population:
         random.Random(self.size.name).shuffle(pairs)
         return pairs
 
+    @property
+    def newest(self) -> str:
+        """The newest message of every room."""
+        return message_id(self.rounds)
+
     async def make(self, store: RedisStore) -> None:
         """Create the rooms with their members."""
         chance = random.Random(self.size.name)
@@ -106,10 +111,13 @@ class Population:
         )
 
     async def post_until(self, store: RedisStore, rounds: int) -> None:
-        """Have `rounds` messages in every room. They have no sender, so they are unread to all."""
+        """Have `rounds` messages in every room. They have no sender, so they are unread to all.
+
+        No device is told of them.
+        """
         while self.rounds < rounds:
             self.rounds += 1
-            await all_of(post(store, room, message_id(self.rounds)) for room, _ in self.rooms)
+            await all_of(post(store, room, message_id(self.rounds), notify=False) for room, _ in self.rooms)
 
     async def tokens(self, executor: Executor, secrets: "Secrets") -> dict[str, str]:
         """A token for each user, as the service issues them."""
@@ -140,9 +148,19 @@ async def issued(executor: Executor, keys: Secrets, users: Sequence[str]) -> dic
     return {user: token.token for user, token in zip(users, made, strict=True)}
 
 
-def post(store: RedisStore, room: str, message: str, sender: str = "", sent_ms: int | None = None) -> Awaitable[Posted]:
+def post(
+    store: RedisStore,
+    room: str,
+    message: str,
+    sender: str = "",
+    sent_ms: int | None = None,
+    *,
+    notify: bool = True,
+) -> Awaitable[Posted]:
     """Post one countable message."""
-    return store.messages.post(app=APP, room=room, sender=sender, message=message, countable=True, sent_ms=sent_ms)
+    return store.messages.post(
+        app=APP, room=room, sender=sender, message=message, countable=True, sent_ms=sent_ms, notify=notify
+    )
 
 
 async def all_of(calls: Iterable[Awaitable[_Result]]) -> list[_Result]:

@@ -19,7 +19,10 @@ def a_ledger(*listeners: str) -> Ledger:
 
 def balance(**counts: int) -> Balance:
     return Balance(
-        **(dict.fromkeys(("arrived", "missing", "duplicate", "reordered", "unexpected", "superseded"), 0) | counts)
+        **(
+            dict.fromkeys(("arrived", "missing", "duplicate", "reordered", "unexpected", "superseded", "late"), 0)
+            | counts
+        )
     )
 
 
@@ -92,6 +95,30 @@ def test_who_comes_later_is_owed_nothing_of_before() -> None:
     assert ledger.balance() == balance(arrived=2)
 
 
+def test_who_was_cut_off_is_owed_nothing_until_they_listen_again() -> None:
+    """What came after all, to the new connection, was caused."""
+    ledger = a_ledger("l1")
+    ledger.cause(ONE, 10.0)
+    ledger.unlisten("l1", ["room"])
+    ledger.cause(("room", "ben", "0001"), 10.1)
+    assert ledger.due == 0
+    ledger.listen("l1", ["room"], 10.2)
+    ledger.cause(TWO, 10.3)
+    ledger.arrive("l1", ONE, 10.4)
+    assert ledger.due == 1
+    assert ledger.balance() == balance(arrived=1, missing=1)
+
+
+def test_what_comes_late_is_no_fault_but_is_told() -> None:
+    ledger = a_ledger("l1")
+    ledger.cause(ONE, 10.0)
+    ledger.arrive("l1", ONE, 11.5)
+    ledger.arrive("l1", TWO, 12.5)
+    ledger.cause(TWO, 10.0)
+    assert ledger.balance() == balance(arrived=2, late=2)
+    assert not ledger.balance().wrong
+
+
 @pytest.mark.parametrize("hears", [True, False])
 def test_who_comes_while_a_post_is_under_way_is_owed_nothing_of_it(hears: bool) -> None:
     """Its id comes with the answer. The notice may have come before they listened, or after."""
@@ -106,8 +133,8 @@ def test_who_comes_while_a_post_is_under_way_is_owed_nothing_of_it(hears: bool) 
 
 
 def test_the_target_comes_from_the_environment() -> None:
-    target = Target.from_environ({**KEYS, "LOAD_ROOMS": "7", "LOAD_ARRIVALS": "0.5"})
-    assert (target.url, target.rooms, target.arrivals) == ("http://h:1", 7, 0.5)
+    target = Target.from_environ({**KEYS, "LOAD_ROOMS": "7", "LOAD_ARRIVALS": "0.5", "LOAD_STORM_EVERY": "20"})
+    assert (target.url, target.rooms, target.arrivals, target.storm_every) == ("http://h:1", 7, 0.5, 20.0)
 
 
 @pytest.mark.parametrize(

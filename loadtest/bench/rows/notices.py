@@ -1,0 +1,188 @@
+"""Rows z, af and ah: how long notices take, under an even load, under too much, and in a storm."""
+
+import asyncio
+import time
+from statistics import median
+
+from loadtest.bench.bench import Audience, Bench, run
+from loadtest.bench.callers import Callers, callers
+from loadtest.bench.crowd import Crowd, crowd
+from loadtest.bench.emitters import cpu_s
+from loadtest.bench.figures import MEASURES, RowResult, say
+from loadtest.bench.machine import BenchError
+from loadtest.bench.population import PopulationSize
+from loadtest.bench.processes import HttpServer
+from loadtest.bench.timing import NoticeTiming
+
+DELIVERIES = 5_000  # a second, in row z
+CONNECTIONS, MANY_CONNECTIONS = 64, 512
+OVERLOAD = 3  # times what the service can do
+PATIENCE_S = 1.0  # of a caller who finds no connection
+CALM_S = 0.1  # an answer within it shows that the overload is over
+AFTER_S = 8.0  # of half the load, in which it has to be
+CALM = PopulationSize("calm", users=20, rooms_each=50)
+CALM_RATE = 100  # reads a second in other rooms
+LONGEST_S = 60.0  # of a storm
+
+
+def notice_latency(bench: Bench) -> RowResult:
+    """Row z: from the moment at which a read is due to its arrival at each of 20 sockets."""
+    audience, service, lengths = bench.http_audience, bench.service, bench.lengths
+    rate = DELIVERIES / PopulationSize.room_size
+
+    async def measure() -> tuple[dict[str, float], float]:
+        timing = NoticeTiming(audience.people)
+        async with (
+            crowd(service, list(audience.tokens.values())) as ours,
+            callers(service, audience.reads_file, CONNECTIONS, timing.on_call) as calling,
+        ):
+            await asyncio.to_thread(bench.make_ready, audience.people, audience.reads_file, 2 * rate * lengths.load_s)
+            await calling.open(rate, lengths.warm_s)
+            timing.watch(ours)
+            begun, before = cpu_s(service), ours.heard
+            await calling.open(rate, lengths.load_s)
+            await calling.finish()
+            expected = len(calling.answers_s) * PopulationSize.room_size
+            await ours.settled(before + expected)
+            return timing.percentiles(), (cpu_s(service) - begun) / lengths.load_s
+
+    say(f"{rate:.0f} reads a second, {DELIVERIES:,} deliveries")
+    found, busy = run(measure())
+    p50, p99 = found["50"], found["99"]
+    return RowResult(
+        f"{p50:.2f} ms, {p99:.2f} ms",
+        MEASURES["notice_latency"].reached(p50, p99),
+        p99,
+        notes=(
+            f"Open arrivals over HTTP for {lengths.load_s:.0f} s; {len(audience.tokens):,} sockets. p90 "
+            f"{found['90']:.2f} ms, p99.9 {found['99.9']:.2f} ms. The worker was busy for {busy:.0%} of the time. "
+            "Callers and sockets are one process on the core of Valkey; what that is late by is in the times.",
+        ),
+    )
+
+
+def overload(bench: Bench) -> RowResult:
+    """Row af: three times as many reads as the service can do, each heard by 20 sockets."""
+    audience, service, lengths = bench.http_audience, bench.service, bench.lengths
+
+    async def measure() -> tuple[float, float, float, int, float]:
+        async with (
+            crowd(service, list(audience.tokens.values())) as ours,
+            callers(service, audience.reads_file, MANY_CONNECTIONS) as calling,
+        ):
+            peak = median([await _peak(bench, audience, calling) for _ in range(lengths.pairs)])
+            say(f"{peak:,.0f} reads a second are the most; {OVERLOAD} times as many for {lengths.overload_s:.0f} s")
+            await _make_ready(bench, audience, 1.5 * peak * lengths.overload_s)
+            before, begun = ours.heard, time.perf_counter()
+            calling.forget()
+            await calling.open(OVERLOAD * peak, lengths.overload_s, PATIENCE_S)
+            ended = time.perf_counter()
+            goodput, given_up = len(calling.answers_s) / (ended - begun), calling.given_up
+            await calling.open(peak / 2, AFTER_S)
+            await calling.finish()
+            recovered = max(
+                (
+                    at
+                    for at, answer_s in zip(calling.ended_at, calling.answers_s, strict=True)
+                    if answer_s > CALM_S and at > ended
+                ),
+                default=ended,
+            )
+            expected = len(calling.answers_s) * PopulationSize.room_size
+            heard = await ours.settled(before + expected) - before
+            if calling.failed:
+                raise BenchError(f"{calling.failed} calls were not answered with 200")
+            return goodput / peak, recovered - ended, heard / expected, given_up, peak
+
+    share, recovery_s, heard, given_up, peak = run(measure())
+    return RowResult(
+        f"{share:.2f}, {recovery_s:.1f} s",
+        MEASURES["overload"].reached(share, recovery_s),
+        share,
+        notes=(
+            f"{OVERLOAD} times {peak:,.0f} reads a second for {lengths.overload_s:.0f} s ({_whole(120)}), over "
+            f"{MANY_CONNECTIONS} connections; {given_up:,} calls found none within {PATIENCE_S:.0f} s and were given "
+            f"up. Of the deliveries of all that were answered {heard:.2%} arrived. It has recovered when, at half the "
+            f"load, every call is answered within {CALM_S * 1000:.0f} ms.",
+        ),
+    )
+
+
+def _whole(seconds: int) -> str:
+    return f"with `--whole` {seconds} s"
+
+
+async def _make_ready(bench: Bench, audience: Audience, calls: float) -> None:
+    await asyncio.to_thread(bench.make_ready, audience.people, audience.reads_file, calls)
+
+
+async def _peak(bench: Bench, audience: Audience, calling: Callers) -> float:
+    """Reads a second of closed load."""
+    seconds = bench.lengths.sample_s
+    await _make_ready(bench, audience, 20_000 * seconds)
+    return await calling.closed(seconds, CONNECTIONS)
+
+
+def read_storm(bench: Bench) -> RowResult:
+    """Row ah: all members of a room read one message at once, each with a socket."""
+    members = bench.lengths.storm
+    loud = bench.audience(PopulationSize("storm", members, rooms_each=1, room_size=members))
+    calm = bench.audience(CALM)
+
+    async def measure(service: HttpServer) -> list[tuple[float, float, float]]:
+        timing = NoticeTiming(calm.people)
+        async with (
+            crowd(service, list(loud.tokens.values())) as storming,
+            crowd(service, list(calm.tokens.values())) as others,
+            callers(service, calm.reads_file, CONNECTIONS, timing.on_call) as calling,
+        ):
+            return [
+                await _storm(bench, storming, others, calling, timing, loud, calm) for _ in range(bench.lengths.pairs)
+            ]
+
+    say(f"{members:,} members of a room read one message")
+    with bench.serve("readstate") as service:
+        storms = run(measure(service))
+    took_s = median(took for took, _, _ in storms)
+    delay_ms = median(most for _, most, _ in storms)
+    return RowResult(
+        f"{took_s:.2f} s, {delay_ms:.0f} ms",
+        MEASURES["read_storm"].reached(took_s, delay_ms),
+        took_s,
+        notes=(
+            f"{members**2:,} events, each counted at its socket. Reads in other rooms, {CALM_RATE} a second, were "
+            f"heard after {delay_ms:.0f} ms at most (p50 {median(p50 for _, _, p50 in storms):.1f} ms); medians of "
+            f"{len(storms)} storms, of which the longest took {max(took for took, _, _ in storms):.2f} s. Sockets and "
+            "callers are one process, which is busy with a hundred megabytes meanwhile; its own delay is in the times.",
+        ),
+    )
+
+
+async def _storm(
+    bench: Bench,
+    storming: Crowd,
+    others: Crowd,
+    calling: Callers,
+    timing: NoticeTiming,
+    loud: Audience,
+    calm: Audience,
+) -> tuple[float, float, float]:
+    """How long one storm took, and the longest and the middle delay in other rooms in ms."""
+    calls, room = CALM_RATE * 10, loud.people.rooms[0][0]
+    await _make_ready(bench, loud, loud.people.size.states)
+    await _make_ready(bench, calm, calls)
+    message = loud.people.newest
+    timing.watch(others)
+    calm_load = asyncio.create_task(calling.open(CALM_RATE, 3.0))
+    await asyncio.sleep(0.5)
+    before, size = storming.heard, len(storming.sockets)
+    for socket in storming.sockets:
+        socket.send("lastRead", {"room": room, "message": message})
+    took_s = await storming.until_heard(before + size**2, LONGEST_S)
+    heard = await storming.settled(before + size**2) - before
+    if heard != size**2:
+        raise BenchError(f"{heard:,} notices were heard instead of {size**2:,}")
+    await calm_load
+    await calling.finish()
+    loud.reads_file.position += loud.reads_file.length  # these were read over sockets
+    return took_s, max(timing.latencies_s) * 1000, timing.percentiles()["50"]
