@@ -8,13 +8,13 @@ import gevent
 from locust import events
 from locust.env import Environment
 
-from loadtest.ledger import LATE_S
 from loadtest.load_run import LoadRun
 from loadtest.report import VERDICT
 from loadtest.storms import storms
 from loadtest.target import Target
 from loadtest.users import ChatDay, HotPath, Listener, OpenHotPath
 from loadtest.world import World
+from readstate.bench.ledger import LATE_S
 
 __all__ = ["ChatDay", "HotPath", "Listener", "OpenHotPath"]
 

@@ -26,7 +26,7 @@ from readstate.process import parent_watch
 from readstate.replay.temporary import ServiceFailed, free_port, stop, wait_until_ready
 from readstate.store.keys import Keys
 
-PEERS = Path(__file__).with_name("peers")
+NODE = Path(__file__).with_name("emitter")
 INSTALL_S = 240
 # Nothing that a package brings is run while it is installed.
 _NPM_CI = ("npm", "ci", "--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts")
@@ -90,7 +90,7 @@ def node_server() -> Iterator[NodeServer]:
         log, lock = Path(directory, "log"), str(Path(directory, "lock"))
         # It ends with this process, however that ends.
         watch = [sys.executable, "-I", "-S", parent_watch.__file__, str(os.getpid()), lock]
-        command = [shutil.which("node") or "node", str(PEERS / "emitter.mjs"), str(port)]
+        command = [shutil.which("node") or "node", str(NODE / "server.mjs"), str(port)]
         with log.open("wb") as output, on_core(SERVER_CORE):
             process = subprocess.Popen(
                 [*watch, *command], stdin=subprocess.DEVNULL, stdout=output, stderr=output, process_group=0
@@ -108,9 +108,9 @@ def node_server() -> Iterator[NodeServer]:
 def _install() -> None:
     if not (tool("node") and tool("npm")):
         raise BenchError("Node.js is not installed")
-    if (PEERS / "node_modules" / "socket.io").is_dir():
+    if (NODE / "node_modules" / "socket.io").is_dir():
         return
-    done = subprocess.run(_NPM_CI, cwd=PEERS, capture_output=True, text=True, timeout=INSTALL_S, check=False)
+    done = subprocess.run(_NPM_CI, cwd=NODE, capture_output=True, text=True, timeout=INSTALL_S, check=False)
     if done.returncode:
         raise BenchError(f"npm cannot install socket.io: {done.stderr.strip()[-300:]}")
 

@@ -2,9 +2,10 @@
 
 from array import array
 
-from loadtest.bench.calls import message_id, percentiles
+from loadtest.bench.calls import message_id
 from loadtest.bench.crowd import Crowd
 from loadtest.bench.population import Population
+from readstate.bench.percentiles import percentiles
 
 
 class NoticeTiming:

@@ -12,13 +12,13 @@ import psutil
 
 from loadtest.bench.bench import Audience, Bench, run
 from loadtest.bench.callers import callers
-from loadtest.bench.calls import percentiles
 from loadtest.bench.crowd import Crowd, crowd
 from loadtest.bench.emitters import cpu_s
 from loadtest.bench.figures import MEASURES, RowResult, say
 from loadtest.bench.machine import BenchError
 from loadtest.bench.population import PopulationSize
 from loadtest.bench.processes import HttpServer
+from readstate.bench.percentiles import percentiles
 
 SETTLE_S = 2.0  # after the last socket has come
 MARK_READS = 1_000  # a second, beside idle sockets

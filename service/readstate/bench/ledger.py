@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 Notice = tuple[str, str, str]  # room, member, message
 
-
 LATE_S = 1.0
 
 
@@ -19,7 +18,7 @@ class Balance:
     """What did not go as promised, counted per listener and notice.
 
     `superseded` ones never came but a newer one of the same member did, which a service may do.
-    `late` ones came, after more than LATE_S. The others must not be.
+    `late` ones came, after more than LATE_S. Of the others there must be none.
     """
 
     arrived: int

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from readstate.bench.driver import Tally
-from readstate.bench.ledger import Balance
+from readstate.bench.ledger import LATE_S, Balance
 from readstate.bench.percentiles import percentiles
 
 FAILED_AT_MOST = 0.001  # of the calls of a step that is kept
@@ -82,8 +82,8 @@ class Result:
         words = "Every notice came once and in order." if not self.wrong_notices else "NOTICES WENT WRONG."
         return (
             f"{words} {one.arrived:,} arrived; missing {one.missing}, duplicate {one.duplicate}, "
-            f"reordered {one.reordered}, unexpected {one.unexpected}; {one.superseded} were told by a newer one; "
-            f"sockets lost {self.lost_sockets}."
+            f"reordered {one.reordered}, unexpected {one.unexpected}; {one.superseded} were told by a newer one, "
+            f"{one.late} came after more than {LATE_S:.0f} s; sockets lost {self.lost_sockets}."
         )
 
     @property

@@ -56,7 +56,7 @@ def test_doubts_are_said() -> None:
 
 
 def test_a_notice_that_is_missing_is_in_the_report() -> None:
-    result = Result(50.0, [("service", "readstate <1>")], [a_step(100, 5.0)], Balance(7, 1, 0, 0, 0, 0))
+    result = Result(50.0, [("service", "readstate <1>")], [a_step(100, 5.0)], Balance(7, 1, 0, 0, 0, 0, 0))
     shown = page(result)
     assert result.wrong_notices
     assert "NOTICES WENT WRONG. 7 arrived; missing 1, duplicate 0" in shown

@@ -1,4 +1,4 @@
-// Node's Socket.IO server: `node emitter.mjs PORT`. Clients join rooms with "join", and one of them
+// Node's Socket.IO server: `node server.mjs PORT`. Clients join rooms with "join", and one of them
 // says with "notices" what is to be emitted into which room.
 import { createServer } from "node:http";
 import { Server } from "socket.io";
