@@ -76,14 +76,15 @@ between deployments, which this service does not have."""
 
 CHECKED = """\
 A day of another shape was predicted with the table and then run on the service: fewer and smaller
-rooms, three times as many people online, all calls mixed."""
+rooms, three times as many people online, all calls mixed. Other work on the machine moves either
+by tens of percent; what a cost depends on but the table does not know is the rest of the error."""
 
 
 def page(costs: Costs, habits: Habits | None = None) -> str:
     habits = habits or Habits()
     parts = [
         "# Capacity",
-        "Written by `make bench-peers` and `python -m loadtest.capacity`; do not edit.",
+        "Written by `make bench-peers` and `make bench`; do not edit.",
         INTRO,
         "## What it takes",
         markdown(HEADER, [_line(plan(users, costs, habits)) for users in NAMED_USERS]),

@@ -54,8 +54,9 @@ def _of_part(run: Run, found: Measured, part: str) -> dict[str, float]:
     }
 
 
-def renew(rows: Iterable[Row], docs: Path = DOCS) -> None:
-    """Put the rows into the table, and write the page that follows from it."""
+def renew(rows: Iterable[Row], docs: Path = DOCS) -> Costs:
+    """Put the rows into the table, and write the page that follows from it. Returns the table."""
     renewed = Costs.read(docs / table.FILE).renewed(rows)
     renewed.write(docs / table.FILE)
     (docs / page.PAGE).write_text(page.page(renewed), encoding="utf-8")
+    return renewed

@@ -1,6 +1,7 @@
 """`python -m loadtest.peers`: measure, and write docs/compared.md. `make bench-peers` is the same.
 
-A short run (--quick) and one of some contestants (--only) write to reports/peers/ instead. --page
+It ends with a day that is predicted from the new figures, and writes docs/capacity.md, too. A short
+run (--quick) and one of some contestants (--only) write to reports/peers/ instead. --page
 writes the pages anew from the figures that are kept, and measures nothing.
 """
 
@@ -12,9 +13,12 @@ from collections.abc import Sequence
 from loadtest.bench import machine
 from loadtest.bench.bench import run
 from loadtest.bench.processes import ROOT
+from loadtest.bench.report import QUIET_SHARE
 from loadtest.capacity import renew
+from loadtest.capacity.measure import measured
 from loadtest.peers import page
 from loadtest.peers.measure import CONTESTANTS, FULL, QUICK, Run, measure
+from loadtest.peers.postgres_server import postgres_version
 
 DOCS = ROOT / "docs"
 REPORTS = ROOT / "reports" / "peers"
@@ -33,7 +37,9 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     written = page.write(place, found)
     if place == DOCS:
-        renew.renew(renew.from_peers(found))
+        costs = renew.renew(renew.from_peers(found))
+        if not chosen.page:
+            renew.renew(measured(costs))
     print(f"{page.summary(found)}\n\nwritten to {written.relative_to(ROOT)}")
     return 0
 
@@ -56,13 +62,17 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _measure(chosen: argparse.Namespace) -> Run:
     account = machine.CpuAccount()
+    lengths = QUICK if chosen.quick else FULL
     with machine.on_core(machine.DRIVER_CORE):
-        found = run(measure(QUICK if chosen.quick else FULL, chosen.only or tuple(CONTESTANTS)))
+        found = run(measure(lengths, chosen.only or tuple(CONTESTANTS)))
+    others, stolen = account.others_share(), account.stolen_share()
+    warning = ": the machine was busy, **do not rely on the figures**" if others + stolen > QUIET_SHARE else ""
     found.conditions = [
         *machine.facts(),
+        ("PostgreSQL", postgres_version()),
         ("people", found.people),
-        ("length", f"{found.posts:,} posts, {'a short run' if chosen.quick else 'a whole run'}"),
-        ("taken by others", f"{account.others_share():.1%} of the cores' time, {account.stolen_share():.1%} by guests"),
+        ("length", f"{found.posts:,} posts; the mixed day in {lengths.turns} turns"),
+        ("taken by others", f"{others:.1%} of the cores' time by other processes, {stolen:.1%} by guests{warning}"),
         ("took", f"{account.elapsed_s / 60:.1f} minutes"),
     ]
     return found

@@ -65,6 +65,15 @@ def find_postgres() -> Path | None:
     return places[0] if places else Path(on_path).parent if on_path else None
 
 
+def postgres_version() -> str:
+    """Of the servers that are found; "" where there are none."""
+    binaries = find_postgres()
+    if binaries is None:
+        return ""
+    said = subprocess.run([str(binaries / "postgres"), "--version"], capture_output=True, text=True, check=True)
+    return said.stdout.split()[2]
+
+
 @contextmanager
 def postgres_server(commit: str) -> Iterator[PostgresServer]:
     """An empty server on the server's core. `commit`: its `synchronous_commit`.

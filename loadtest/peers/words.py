@@ -51,7 +51,9 @@ ABOUT_SCHEMAS = """\
 Which schema is the better one depends on the day. Computing from heads, a post changes the room,
 the message and the sender's row, whatever the room's size, but a badge looks at every room of the
 user. With counters a badge reads the user's rows, and a post writes a new version of a row for
-every member: in rooms of hundreds that is the dearer part."""
+every member: in rooms of hundreds that is the dearer part. This service does the second for
+members who pay attention to a room, and the first for all others ([decision
+0016](decisions/0016-a-post-costs-attention.md))."""
 
 ABOUT_DISK = """\
 For Valkey the disk has the append-only file, which is rewritten from time to time. For PostgreSQL
@@ -81,9 +83,9 @@ and an application would have to add:
 **Plain Redis** is small and fast, and its counters drift. A read that meets a post on its way
 sets the counter to 0 although the newer message was not seen; a post that is cut off half-way, or
 repeated, counts for some members and not for others, or twice; a read of an older message clears
-newer ones; a deleted message stays counted. No later call finds or mends this: the counters are
-all there is. Since when a message is read is known of the last read only. It has no trace of what
-changed since a device last asked.
+newer ones; a deleted message stays counted. Only a read to the end of the room hides this again;
+nothing finds it, since the counters are all there is. Since when a message is read is known of
+the last read only. It has no trace of what changed since a device last asked.
 
 **This service** keeps no messages and no other data, so it comes beside the database of a chat,
 not in its place; its state is in memory; and a call waits for the disk only if it asks for that
