@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 from hiredis import ReplyError
 
-from readstate.errors import Unavailable, UnknownOutcome
+from readstate.errors import ConnectionLost, Unavailable, UnknownOutcome
 from readstate.store.connect import connect
 from readstate.store.connections import ConnectionFactory, NodeConnection
 from readstate.store.pipelined_connection import PipelinedConnection
@@ -129,6 +129,18 @@ async def test_a_repeatable_call_survives_one_cut(proxy: CuttingProxy, connectio
     await asyncio.sleep(0)
     proxy.cut_now()
     assert await asyncio.gather(*waiting) == [str(i).encode() for i in range(50)]
+
+
+async def test_a_batch_that_is_cut_says_of_each_command_what_it_ended_in(
+    proxy: CuttingProxy, connection: PipelinedConnection
+) -> None:
+    """Those that were answered have their replies."""
+    assert await connection.call_all([("ECHO", f"{i}") for i in range(3)]) == [b"0", b"1", b"2"]
+    proxy.cut_replies_after(3 * len(b"$1\r\n0\r\n") + 2)
+    outcomes = await connection.call_all([("ECHO", f"{i}") for i in range(6)])
+    assert outcomes[:3] == [b"0", b"1", b"2"]
+    assert [type(outcome) for outcome in outcomes[3:]] == [ConnectionLost] * 3
+    assert await connection.call("ECHO", "after", repeatable=True) == b"after"
 
 
 @pytest.mark.parametrize("stray", [b"+nobody asked\r\n", b"+nobody\r\n+asked\r\n", b"?\r\n+nonsense\r\n"])

@@ -126,6 +126,21 @@ async def test_a_room_without_pending_members_leaves_the_list(store: RedisStore,
     assert await entered_at(executor, app) is None
 
 
+async def test_rooms_without_pending_members_are_asked_together(
+    store: RedisStore, executor: Executor, app: str
+) -> None:
+    """All rooms that were active of late are in the lists, and each list is walked every few
+    seconds.
+    """
+    shard = Keys.pending_rooms_of(Keys.room(app, "r"))
+    rooms = [room for room in map(str, range(1000)) if Keys.pending_rooms_of(Keys.room(app, room)) == shard]
+    await executor.command("ZADD", shard, *(part for room in rooms for part in (0, f"{app}:{room}")), key=shard)
+    before = executor.round_trips
+    await split(store).recovery._recover_shard(shard)
+    assert executor.round_trips - before < len(rooms) / 2
+    assert await entered_at(executor, app, rooms[0]) is None
+
+
 @pytest.mark.parametrize("minutes", [-300, 0, 60])
 async def test_the_clock_of_a_worker_does_not_matter(
     store: RedisStore, executor: Executor, app: str, monkeypatch: pytest.MonkeyPatch, minutes: int

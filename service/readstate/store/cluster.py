@@ -16,7 +16,8 @@ slot next, as soon as there is one.
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, NamedTuple
+from time import monotonic
+from typing import Any
 
 from hiredis import ReplyError
 from msgspec import Struct
@@ -57,24 +58,10 @@ class _Request(Struct, frozen=True):
     def slot(self) -> int:
         return Keys.slot(self.key)
 
-
-class _Sent(NamedTuple):
-    """A request on its way to a node."""
-
-    request: _Request
-    address: str
-    connection: NodeConnection
-    reply: "asyncio.Future[Any]"
-
-    async def outcome(self) -> Outcome:
-        try:
-            reply = await self.reply
-        except Fault as fault:
-            return fault
-        script = self.request.script
-        if not isinstance(reply, ReplyError) and (script is None or changes(script)):
-            note_written(self.address, self.connection.connects)
-        return reply
+    def note(self, outcome: Outcome, address: str, connects: int) -> None:
+        """Note at which node and over which connection it has written, if it may have."""
+        if not isinstance(outcome, _UNFINISHED) and (self.script is None or changes(self.script)):
+            note_written(address, connects)
 
 
 class Cluster:
@@ -91,12 +78,9 @@ class Cluster:
         return call.read(await self._reply_to(self._request(call, key, repeatable)))
 
     async def call_each(self, calls: Sequence[tuple[str, Call[Reply]]]) -> list[Reply | ReadStateError]:
-        # Without a task for each, unless something is in the way: those for one node leave in one
-        # write.
-        until = _deadline()
+        until = monotonic() + DEADLINE_S
         requests = [self._request(call, key, True) for key, call in calls]
-        pending = [self._send(request) for request in requests]
-        outcomes = [await sent.outcome() if sent else _NOT_SENT for sent in pending]
+        outcomes = await self._send_each(requests)
         if late := [place for place, outcome in enumerate(outcomes) if isinstance(outcome, _UNFINISHED)]:
             replies = await gather_outcomes(self._finish(requests[place], outcomes[place], until) for place in late)
             for place, reply in zip(late, replies, strict=True):
@@ -153,20 +137,32 @@ class Cluster:
         script = self.scripts[call.script]
         return _Request(key, ("FCALL", script.function, 1, key, *call.args), repeatable, script)
 
-    def _send(self, request: _Request) -> _Sent | None:
-        """Send to the node that has the slot by the map. None when that cannot be done at once."""
-        node = self._map.connected(request.slot)
-        if node is None:
-            return None
-        address, connection = node
-        return _Sent(request, address, connection, connection.call(*request.parts, repeatable=False))
-
     async def _reply_to(self, request: _Request) -> Any:
         """Run a request. Raises what `Executor.call` does."""
-        until = _deadline()
-        sent = self._send(request)
-        outcome = await sent.outcome() if sent else _NOT_SENT
+        until = monotonic() + DEADLINE_S
+        node = self._map.connected(request.slot)
+        outcome = await _outcome(request, *node) if node else _NOT_SENT
         return await self._finish(request, outcome, until) if isinstance(outcome, _UNFINISHED) else outcome
+
+    async def _send_each(self, requests: Sequence[_Request]) -> list[Outcome]:
+        """Send each to the node that has its slot by the map, those for one node together.
+
+        Returns what each of them ended in there.
+        """
+        outcomes: list[Outcome] = [_NOT_SENT] * len(requests)
+        by_node: dict[tuple[str, NodeConnection], list[int]] = {}
+        for place, request in enumerate(requests):
+            if node := self._map.connected(request.slot):
+                by_node.setdefault(node, []).append(place)
+        sent = [
+            (address, connection.connects, places, connection.call_all([requests[place].parts for place in places]))
+            for (address, connection), places in by_node.items()
+        ]
+        for address, connects, places, found in sent:
+            for place, outcome in zip(places, await found, strict=True):
+                requests[place].note(outcome, address, connects)
+                outcomes[place] = outcome
+        return outcomes
 
     async def _finish(self, request: _Request, outcome: Outcome, until: float) -> Any:
         """The reply in the end, when the first outcome is not the reply."""
@@ -190,7 +186,7 @@ class Cluster:
                 if isinstance(outcome, ConnectionLost):
                     lost = outcome
                 meaning = _meaning(request, outcome)
-                if meaning is Meaning.FAILED or (_now() >= until and meaning not in _WITHOUT_DEADLINE):
+                if meaning is Meaning.FAILED or (monotonic() >= until and meaning not in _WITHOUT_DEADLINE):
                     if isinstance(outcome, Fault):
                         raise outcome
                     return reply_or_raise(outcome)
@@ -236,8 +232,7 @@ class Cluster:
         if asking:
             # Nothing comes between the two on this connection.
             connection.call("ASKING", repeatable=False).add_done_callback(_ignore)
-        reply = connection.call(*request.parts, repeatable=False)
-        return await _Sent(request, address, connection, reply).outcome()
+        return await _outcome(request, address, connection)
 
     async def _target(self, request: _Request, source: str, asked: ReplyError) -> str:
         """The node to which a request goes whose key the source of its slot has no longer, or never
@@ -253,6 +248,17 @@ class Cluster:
         raise Unavailable("the keys are on their way from one node of the store to another")
 
 
+async def _outcome(request: _Request, address: str, connection: NodeConnection) -> Outcome:
+    """Send a request over a connection to the node at `address`."""
+    connects = connection.connects
+    try:
+        reply = await connection.call(*request.parts, repeatable=False)
+    except Fault as fault:
+        return fault
+    request.note(reply, address, connects)
+    return reply
+
+
 def _meaning(request: _Request, outcome: ReplyError | Fault) -> Meaning | None:
     """What can be done about an outcome; FAILED: nothing. None: nothing was sent yet."""
     if outcome is _NOT_SENT:
@@ -265,14 +271,6 @@ def _meaning(request: _Request, outcome: ReplyError | Fault) -> Meaning | None:
     if meaning is Meaning.SLOT_LOST and request.script is not None and not request.script.writes:
         return Meaning.PASSING
     return meaning if meaning in _LEADS_ON else Meaning.FAILED
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
-
-
-def _deadline() -> float:
-    return _now() + DEADLINE_S
 
 
 def _ignore(future: "asyncio.Future[Any]") -> None:

@@ -6,8 +6,8 @@ pushed by any worker (see recovery.py).
 """
 
 import contextlib
-from collections.abc import Sequence
-from typing import Any, Generic, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, Generic
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -114,7 +114,7 @@ class SplitPlan:
             for update in change.updates
         ]
         try:
-            applied = all_or_raise(await self._executor.call_each(calls))
+            applied = await self._apply(calls)
         except Unavailable as error:
             raise UnknownOutcome(f"the room has changed, and not everybody could be told yet: {error}") from error
         self.acknowledging.add(Keys.room(app, room), change.revision, [update.member for update in change.updates])
@@ -123,8 +123,14 @@ class SplitPlan:
                 await self.reconcile(app, room, update.member)
         return applied
 
+    async def _apply(self, calls: list[tuple[str, Call[lua.Applied]]]) -> list[lua.Applied]:
+        if len(calls) == 1:  # a read, and most other calls: without the work of a batch
+            [(key, call)] = calls
+            return [await self._executor.call(call, key)]
+        return all_or_raise(await self._executor.call_each(calls))
 
-class _Update(NamedTuple):
+
+class _Update(Struct, frozen=True):
     """What one member's side is to hold of the room."""
 
     member: str
@@ -145,16 +151,26 @@ class _Change(Struct, Generic[Reply], frozen=True):
 
 
 def as_change(call: Call[Reply]) -> Call[_Change[Reply]]:
-    def read(answer: Any) -> _Change[Reply]:
-        reply, revision, created_revision, tags, updates, events = answer
-        rows = zip(updates[::4], updates[1::4], updates[2::4], updates[3::4], strict=True)
-        return _Change(
-            call.read(reply),
-            revision,
-            created_revision,
-            tags,
-            [_Update(member.decode(), cursor, unread, state) for member, cursor, unread, state in rows],
-            list(zip(events[::2], events[1::2], strict=True)),
-        )
+    return Call(call.script, call.args, lambda answer: _read_change(call.read, *answer))
 
-    return Call(call.script, call.args, read)
+
+def _read_change(
+    read: Callable[[Any], Reply],
+    reply: Any,
+    revision: int,
+    created_revision: int,
+    tags: bytes,
+    updates: list[Any],
+    events: list[bytes],
+) -> _Change[Reply]:
+    return _Change(
+        read(reply),
+        revision,
+        created_revision,
+        tags,
+        [
+            _Update(updates[at].decode(), updates[at + 1], updates[at + 2], updates[at + 3])
+            for at in range(0, len(updates), 4)
+        ],
+        [(events[at], events[at + 1]) for at in range(0, len(events), 2)],
+    )

@@ -7,13 +7,16 @@ these lists from time to time.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from operator import itemgetter
 
+from readstate.batches import in_batches
 from readstate.errors import Fault
 from readstate.store import lua
 from readstate.store.executor import Executor
 from readstate.store.keys import PENDING_SHARDS, Keys
 from readstate.store.replies import UNREADABLE
+from readstate.store.script_calls import Call
 from readstate.store.scripts import Script
 from readstate.tasks import cancel_and_wait
 
@@ -65,20 +68,33 @@ class Recovery:
     async def _recover_shard(self, rooms: str, older_than_s: float = RECOVERY_AGE_S) -> None:
         entered = await self._executor.call(lua.pending_rooms(older_than_ms=int(older_than_s * 1000)), rooms)
         put_off: Fault | None = None
-        for entry in entered.rooms:
-            app, _, room = entry.partition(":")
-            # Foreign data in one room, or a node that is away, must not keep the others waiting.
-            try:
-                await self._drain(app, room)
-            except UNREADABLE:
-                logger.exception("pending updates of room %r of app %r cannot be pushed", room, app)
-            except Fault as fault:
-                put_off = fault
+        for batch in in_batches(entered.rooms):
+            for app, room in await self._with_pending(batch):
+                # Foreign data in one room, or a node that is away, must not keep the others
+                # waiting.
+                try:
+                    await self._drain(app, room)
+                except UNREADABLE:
+                    logger.exception("pending updates of room %r of app %r cannot be pushed", room, app)
+                except Fault as fault:
+                    put_off = fault
         if put_off:
             raise put_off
         # The operations that entered these rooms ended long ago, and the rooms are drained now.
         stale_ms = entered.now_ms - STALE_S * 1000
         await self._executor.command("ZREMRANGEBYSCORE", rooms, "-inf", stale_ms, key=rooms)
+
+    async def _with_pending(self, entries: Sequence[str]) -> list[tuple[str, str]]:
+        """The rooms (app, room) of these entries in which something is pending, or may be.
+
+        Nearly all that were active of late have nothing. To ask many at once costs little.
+        """
+        rooms = [(app, room) for app, _, room in (entry.partition(":") for entry in entries)]
+        try:
+            replies = await self._executor.call_each([(Keys.room(*of), _how_many(of[0])) for of in rooms])
+        except UNREADABLE:  # one of them; each is tried alone
+            return rooms
+        return [of for of, reply in zip(rooms, replies, strict=True) if reply != 0]
 
     async def _keep_recovering(self) -> None:
         while True:
@@ -93,3 +109,9 @@ class Recovery:
                         await self._recover_shard(rooms)
                 except Fault as fault:
                     logger.warning("recovery of pending updates was put off: %s", fault)
+
+
+def _how_many(app: str) -> Call[int]:
+    """How much is pending in a room. The updates, which are handed over as well, are left."""
+    call = lua.pending(app=app, members=())
+    return Call(call.script, call.args, itemgetter(0))
