@@ -6,7 +6,8 @@ deleted together meanwhile, the room is looked at again: counts would fit to nei
 """
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 
 import msgspec
 from msgspec.structs import replace
@@ -58,20 +59,39 @@ class RedisExport:
         profile = {name: msgspec.Raw(value) for name, value in found.profile.items()}
         return UserLine(found.user, profile, found.updated_ms)
 
-    async def room(self, room: str, keep: Callable[[Line], Line | None] = lambda line: line) -> list[Line]:
-        """The lines of a room from its beginning to its end.
+    async def room(
+        self,
+        room: str,
+        keep: Callable[[Line], Line | None] = lambda line: line,
+        *,
+        after: int = 0,
+        most: int | None = None,
+    ) -> list[Line]:
+        """The lines of a room from its beginning, or those behind the message `after`, to its end.
 
-        `keep` gives what is wanted of a line, None for nothing; the first look may be repeated.
+        `keep` gives what is wanted of a line, None for nothing; the look may be repeated. When
+        there are `most` of what is wanted, it ends with the message then reached.
         Raises RoomUnknown, Unavailable when the room changes too much.
         """
         key = Keys.room(self._app, room)
         for _ in range(_LOOKS):
-            look = _Look(self._executor, key, room, await self._executor.call(scripts.export_room(), key))
-            lines = [kept async for line in look.lines() if (kept := keep(line))]
-            after = await self._executor.call(scripts.export_room(), key)
-            if _identity(after) == _identity(look.head):
-                return [*lines, EndLine(room)]
+            look = _Look(self._executor, key, room, await self._executor.call(scripts.export_room(), key), after)
+            lines = await _kept(look, keep, most)
+            now = await self._executor.call(scripts.export_room(), key)
+            if _identity(now) == _identity(look.head):
+                return lines
         raise Unavailable(f"room {room} changes too quickly to be exported: its messages are deleted again and again")
+
+
+async def _kept(look: "_Look", keep: Callable[[Line], Line | None], most: int | None) -> list[Line]:
+    kept: list[Line] = []
+    async with aclosing(look.lines()) as lines:
+        async for line in lines:
+            if one := keep(line):
+                kept.append(one)
+                if len(kept) == most and isinstance(line, MessageLine):
+                    break
+    return kept
 
 
 def _identity(room: ExportedRoom) -> tuple[int, int]:
@@ -81,21 +101,23 @@ def _identity(room: ExportedRoom) -> tuple[int, int]:
 class _Look:
     """One look at a room."""
 
-    def __init__(self, executor: Executor, key: str, room: str, head: ExportedRoom) -> None:
+    def __init__(self, executor: Executor, key: str, room: str, head: ExportedRoom, after: int) -> None:
         self._executor = executor
         self._key = key
         self._room = room
         self.head = head
+        self._after = after  # the seq behind which the lines begin; 0: with the room's own
         self._members: dict[str, MemberLine] = {}
         self._stays: list[StayLine] = []
 
-    async def lines(self) -> AsyncIterator[Line]:
+    async def lines(self) -> AsyncGenerator[Line, None]:
         pages = self._messages()
         first: list[ExportedMessage] = await anext(pages, [])
-        before = first[0].ordinal - (first[0].kind & _COUNTABLE) if first else self.head.ordinal
-        yield _room_line(self._room, self.head, first[0].seq - 1 if first else self.head.seq, before)
-        async for holes in self._holes(before):
-            yield HolesLine(holes)
+        if not self._after:
+            before = first[0].ordinal - (first[0].kind & _COUNTABLE) if first else self.head.ordinal
+            yield _room_line(self._room, self.head, first[0].seq - 1 if first else self.head.seq, before)
+            async for holes in self._holes(before):
+                yield HolesLine(holes)
         for message in first:
             yield _message_line(message)
         async for page in pages:
@@ -106,10 +128,11 @@ class _Look:
             yield member
         for stay in self._stays:
             yield stay
+        yield EndLine(self._room)
 
     async def _messages(self) -> AsyncIterator[list[ExportedMessage]]:
         """In pages, none of which is empty."""
-        for first in range(self.head.oldest, self.head.seq + 1, _MESSAGES_AT_ONCE):
+        for first in range(max(self.head.oldest, self._after + 1), self.head.seq + 1, _MESSAGES_AT_ONCE):
             last = min(first + _MESSAGES_AT_ONCE - 1, self.head.seq)
             if page := await self._executor.call(scripts.export_messages(first=first, last=last), self._key):
                 yield page

@@ -110,7 +110,7 @@ class RedisPerson:
                 if room < position.room or (room == position.room and not position.seq):
                     continue
                 after = position.seq if room == position.room else 0
-                some, seq, cost = await self._of_room(room, after, max(_AROUND, _LINES_A_PAGE - len(lines)))
+                some, seq, cost = await self._of_room(room, after, max(_AROUND + 1, _LINES_A_PAGE - len(lines)))
                 lines += some
                 looked_at += cost
                 if seq or looked_at >= _LOOKED_AT_A_PAGE or len(lines) >= _LINES_A_PAGE:
@@ -130,34 +130,28 @@ class RedisPerson:
         def about(line: Line) -> Line | None:
             nonlocal looked_at
             looked_at += isinstance(line, MessageLine)
-            return self._about(line, after)
+            return self._about(line)
 
         try:
-            found = await self._exports.room(room, about)
+            found = await self._exports.room(room, about, after=after, most=most)
         except RoomUnknown:
             return [], 0, looked_at
-        first = found[0]
+        first, last = found[0], found[-1]
         is_theirs = isinstance(first, RoomLine) and (first.invited or self._user in (peers_of(room) or ()))
         if not (after or is_theirs or len(found) > _AROUND):
             return [], 0, looked_at
-        last = found[most - 1] if 0 < most < len(found) else None
-        if isinstance(last, MessageLine):
-            return found[:most], last.seq, looked_at
-        return found, 0, looked_at
+        return found, last.seq if isinstance(last, MessageLine) else 0, looked_at
 
-    def _about(self, line: Line, after: int) -> Line | None:
-        """What a room's line says of the user, without any other; None when that is nothing, or was
-        said on the page before.
-        """
+    def _about(self, line: Line) -> Line | None:
+        """What a room's line says of the user, without any other; None when that is nothing."""
         user = self._user
         if isinstance(line, RoomLine):
-            invited = [user] if user in line.invited else ()
-            return None if after else RoomLine(line.room, line.created_ms, line.tags, invited=invited)
+            return RoomLine(line.room, line.created_ms, line.tags, invited=[user] if user in line.invited else ())
         if isinstance(line, MemberLine | StayLine):
             return line if line.user == user else None
         if isinstance(line, MessageLine):
             acknowledged = tuple(one for one in line.acknowledged if one[0] == user)
-            if line.seq <= after or (line.sender != user and not acknowledged):
+            if line.sender != user and not acknowledged:
                 return None
             sender = user if line.sender == user else ""
             return replace(line, sender=sender, acknowledged=acknowledged)

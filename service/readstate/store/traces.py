@@ -17,6 +17,7 @@ from readstate.store.keys import OfRoom
 from readstate.store.walk import Place, Walk
 
 _AT_ONCE = 100
+_KEYS_A_PAGE = 2_000
 _SHORT_TEXT = 32  # bytes; the first byte of a packed text that is shorter says its length
 _OF_APP = re.compile(r"\{[rutmqla]:([a-z0-9-]+)[:}]")  # keys that hold the name of their app
 
@@ -41,9 +42,13 @@ async def some_traces(
     """Those in some of the keys, how many keys these are, and where the others are."""
     pattern = _pattern(user)
     walk = await Walk.begin(executor, "*", place)
-    keys = await walk.step()
-    found = [trace for key in keys async for trace in _in_key(executor, app, user, pattern, key)]
-    return found, len(keys), walk.place
+    found: list[str] = []
+    looked_at = 0
+    while walk.place and looked_at < _KEYS_A_PAGE:
+        keys = await walk.step()
+        found += [trace for key in keys async for trace in _in_key(executor, app, user, pattern, key)]
+        looked_at += Walk.AT_ONCE
+    return found, looked_at, walk.place
 
 
 async def _in_key(executor: Executor, app: str, user: str, pattern: re.Pattern[bytes], key: str) -> AsyncIterator[str]:
