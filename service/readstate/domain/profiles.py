@@ -35,6 +35,12 @@ def profile_value(profile: Mapping[str, bytes], field: str) -> object:
     return value.strip().lower() if isinstance(value, str) else value
 
 
+def text_of(profile: Mapping[str, bytes], field: str) -> str:
+    """A field that holds a text, as it is; "" for another one, and for one that is missing."""
+    value = msgspec.json.decode(profile[field]) if field in profile else None
+    return value if isinstance(value, str) else ""
+
+
 def is_foreign_group(profile: Mapping[str, bytes]) -> bool:
     """Whether a room is a group of another system, which has its own rules for joining."""
     return GROUP_TYPE in profile

@@ -10,7 +10,6 @@ position of the store, so a wrong clock of a host loses none.
 import asyncio
 import hashlib
 import hmac
-import secrets
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
@@ -23,7 +22,7 @@ from cachetools import FIFOCache, TTLCache
 from msgspec import Meta, Struct
 
 from readstate.domain.identity import App, Apps, IssuedToken, Session, TokenStore
-from readstate.domain.limits import check_id
+from readstate.domain.limits import check_id, new_id
 from readstate.errors import Invalid, TokenConflict, TokenUnknown
 
 POLL_S = 2.0  # between two questions for revocations
@@ -91,7 +90,7 @@ class Tokens:
     async def issue(self, *, app: str, user: str) -> IssuedToken:
         """A new signed token for `user`, valid for `life_days`. The user's other tokens stay."""
         created_ms = int(self._now() * 1000)
-        token = IssuedToken("", _new_token_id(), created_ms, created_ms // 1000 + self._life_s)
+        token = IssuedToken("", new_id(), created_ms, created_ms // 1000 + self._life_s)
         await self._store.remember_token(
             app=app, user=user, token_id=token.token_id, created_ms=created_ms, expires_s=token.expires_s
         )
@@ -113,7 +112,7 @@ class Tokens:
         Raises Invalid, UserUnknown, TokenConflict.
         """
         await self.check_bindable(app=app, user=user, token=token, expires_s=expires_s)
-        bound = IssuedToken(token, _new_token_id(), int(self._now() * 1000), expires_s, bound=True)
+        bound = IssuedToken(token, new_id(), int(self._now() * 1000), expires_s, bound=True)
         await self._store.bind_token(
             app=app,
             user=user,
@@ -293,10 +292,6 @@ def _is_signed(key: bytes, token: str) -> bool:
 def _key(secret: bytes, app: str, generation: int) -> bytes:
     """The key that an app's tokens of a generation are signed with."""
     return hmac.digest(secret, f"{app}:{generation}".encode(), "sha256")
-
-
-def _new_token_id() -> str:
-    return secrets.token_hex(12)
 
 
 def _digest(token: str) -> str:

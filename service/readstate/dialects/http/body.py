@@ -16,6 +16,10 @@ from readstate.domain.limits import MAX_BODY_BYTES
 
 _ENDS_EARLY = "Input data was truncated"  # msgspec's words
 
+# Decoders: of any JSON, and of an object whose fields stay as they are.
+anything = msgspec.json.Decoder().decode
+raw_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
 
 class Wrong(Enum):
     """The kind of error in a body."""

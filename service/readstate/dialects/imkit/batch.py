@@ -18,7 +18,7 @@ from msgspec import Raw, Struct
 from readstate.dialects.access import costs
 from readstate.dialects.access.rooms import find_room
 from readstate.dialects.base import ProblemError
-from readstate.dialects.http.body import BadBody, decode
+from readstate.dialects.http.body import BadBody, anything, decode, raw_fields
 from readstate.dialects.http.reply import Reply, encode, retry_after
 from readstate.dialects.imkit import errors
 from readstate.dialects.imkit.body import free_fields
@@ -49,19 +49,14 @@ class _Target(Struct, frozen=True):
         return (self.sender, self.receiver) if self.sender and self.receiver is not None and not self.room else None
 
 
-class _NonePosted(Struct, frozen=True):
+class _NonePosted(Failure, frozen=True, kw_only=True):
     """A refusal of all messages, with the result of each."""
 
-    RC: int
-    RM: str
-    error: Error
     result: BatchResult
 
 
 _admin_message: Callable[[bytes], AdminMessage] = msgspec.json.Decoder(AdminMessage).decode
 _target: Callable[[bytes], _Target] = msgspec.json.Decoder(_Target).decode
-_fields: Callable[[bytes], Fields] = msgspec.json.Decoder(Fields).decode
-_decode_anything = msgspec.json.Decoder().decode
 
 
 @operation(
@@ -110,7 +105,7 @@ def _answer(results: Sequence[Ok | Failure]) -> Reply:
     code = first.error.code if status == first.RC else errors.INVALID_BODY.code
     error = Error(code, f"None of the messages was taken; the first that was refused: {first.error.message}")
     headers = retry_after(1) if status >= 500 else ()
-    return Reply(encode(_NonePosted(status, rm, error, answer)), status, code, headers)
+    return Reply(encode(_NonePosted(status, rm, error, result=answer)), status, code, headers)
 
 
 async def _post_item(call: Call, item: bytes) -> Ok | Failure:
@@ -136,7 +131,7 @@ def _items(body: bytes, data: Batch) -> list[bytes]:
     given = data.messages if data.messages is not None else data.paras
     if given is None:
         raise ProblemError(errors.MISSING_PARAMETER, "messages is required")
-    shared = {name: value for name, value in decode(_fields, body).items() if name not in ("messages", "paras")}
+    shared = {name: value for name, value in decode(raw_fields, body).items() if name not in ("messages", "paras")}
     if data.messages is None:
         shared = {"sender": Raw(b"null"), **shared}
     if len(given) * len(encode(shared)) > MAX_BATCH_BODY_BYTES:
@@ -149,7 +144,7 @@ def _items(body: bytes, data: Batch) -> list[bytes]:
 
 def _with_shared(shared: Fields, item: bytes) -> bytes:
     try:
-        return encode(shared | decode(_fields, item))
+        return encode(shared | decode(raw_fields, item))
     except BadBody:
         return item  # no object; it is refused later
 
@@ -217,7 +212,7 @@ def _with_texts(value: bytes, texts: Mapping[str, bytes]) -> bytes:
 
 def _alike(value: bytes) -> str:
     """The same JSON, with its texts escaped as this service escapes them."""
-    return encode(decode(_decode_anything, value)).decode()
+    return encode(decode(anything, value)).decode()
 
 
 def _addressed(call: Call, item: bytes) -> tuple[bytes, FindRoom | None]:
@@ -234,7 +229,8 @@ def _addressed(call: Call, item: bytes) -> tuple[bytes, FindRoom | None]:
         raise ProblemError(errors.MISSING_PARAMETER, "sender is required with receiver")
     one, other = target.two
     room = direct_room(check_id("sender", one), check_id("receiver", other))
-    return encode(decode(_fields, item) | {"room": room}), lambda needed: room_of_two(call, one, other, needed=needed)
+    addressed = encode(decode(raw_fields, item) | {"room": room})
+    return addressed, lambda needed: room_of_two(call, one, other, needed=needed)
 
 
 # The room of two users, where a message names its receiver instead of a room

@@ -5,13 +5,10 @@ from typing import Any
 
 import msgspec
 
-from readstate.dialects.http.body import BadBody, decode
+from readstate.dialects.http.body import BadBody, anything, decode, raw_fields
 from readstate.domain.limits import MAX_NESTING, MAX_PROFILE_FIELDS
 from readstate.domain.profiles import check_profile
 from readstate.errors import Invalid
-
-_decode_anything = msgspec.json.Decoder().decode
-_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def free_fields(body: bytes, taken: Collection[str]) -> dict[str, bytes]:
@@ -20,11 +17,11 @@ def free_fields(body: bytes, taken: Collection[str]) -> dict[str, bytes]:
     Raises BadBody.
     """
     # Fields are passed on unread, so all of them must be valid; msgspec checks a Raw only roughly.
-    whole = decode(_decode_anything, body)
+    whole = decode(anything, body)
     # How deep Python can decode depends on its call depth, so the limit must be safe everywhere.
     if body.count(b"[") + body.count(b"{") > MAX_NESTING and _is_deeper(whole, MAX_NESTING):
         raise BadBody(f"The body must not be nested more than {MAX_NESTING} levels deep")
-    fields: dict[str, msgspec.Raw] = decode(_decode_fields, body)
+    fields: dict[str, msgspec.Raw] = decode(raw_fields, body)
     return {name: bytes(value).strip() for name, value in fields.items() if name not in taken}
 
 

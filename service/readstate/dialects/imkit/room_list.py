@@ -21,6 +21,7 @@ from readstate.dialects.imkit.reply import ok
 from readstate.dialects.imkit.schemas import Tags
 from readstate.dialects.imkit.schemas import rooms as schemas
 from readstate.dialects.imkit.views import View, personal, room_view, unread_view, users_in, with_me
+from readstate.domain.profiles import text_of
 from readstate.domain.rooms import RoomSummary, Status
 from readstate.times import unix_ms
 
@@ -94,8 +95,7 @@ async def rooms(
     JSON of `members` (the caller's id), `roomTags` (a tag, `$in` or `$all`) and `name` (`$regex`,
     taken for plain text, `$options`).
     """
-    principal, services = request.auth, request.services
-    query, order, since_ms = _query(principal, q), _order(sort), _since_ms(updated_after)
+    query, order, since_ms = _query(request.auth, q), _order(sort), _since_ms(updated_after)
     if pref:
         _parse("pref", _decode_object, pref)
     if fields not in (None, UNREAD):
@@ -104,11 +104,8 @@ async def rooms(
     if since_ms is not None:
         tests.append(lambda room: _touched_ms(room) > since_ms)
     by_name = query.name is not None or any(key is _name for key, _ in order)
-    names = await services.rooms.rooms_of(app=principal.app, user=principal.user)
-    request.charge(costs.of_list(len(names)))
     kept = await _present(
         request,
-        names,
         tests,
         tags=query.room_tags is not None,
         fields=("name",) if by_name else (),
@@ -134,10 +131,7 @@ async def room_ids(request: Call, skip: Count = 0, limit: Count = 0) -> Reply:
 
     An answer ends after 8,000: `skip` what has come already and ask again.
     """
-    principal, services = request.auth, request.services
-    names = await services.rooms.rooms_of(app=principal.app, user=principal.user)
-    request.charge(costs.of_list(len(names)))
-    kept = await _present(request, names, ())
+    kept = await _present(request, ())
     kept.sort(key=lambda room: (room.last_ms, room.created_ms), reverse=True)
     page = kept[skip : skip + (limit or MAX_IDS_LISTED)][:MAX_IDS_LISTED]
     return ok(schemas.RoomIdsResult(len(kept), [room.room for room in page]))
@@ -145,16 +139,18 @@ async def room_ids(request: Call, skip: Count = 0, limit: Count = 0) -> Reply:
 
 async def _present(
     call: Call,
-    names: Sequence[str],
     tests: Sequence[_Test],
     *,
     tags: bool = False,
     fields: Sequence[str] = (),
     last_read: bool = False,
 ) -> list[RoomSummary]:
-    """Those of the caller's rooms `names` that are active and pass all `tests`, in their present
-    state.
+    """Those of the caller's rooms that are active and pass all `tests`, in their present state.
+
+    The caller is charged for all of their rooms.
     """
+    names = await call.services.rooms.rooms_of(app=call.auth.app, user=call.auth.user)
+    call.charge(costs.of_list(len(names)))
     kept: list[RoomSummary] = []
     for batch in in_batches(names):
         found = await call.services.rooms.room_summary_each(
@@ -245,8 +241,7 @@ def _name_tests(name: _Regex | None) -> list[_Test]:
 
 
 def _name(room: RoomSummary) -> str:
-    name = msgspec.json.decode(room.profile.get("name", b'""'))
-    return name if isinstance(name, str) else ""
+    return text_of(room.profile, "name")
 
 
 def _parse(name: str, decoder: Callable[[bytes], Any], text: str) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from readstate.dialects.http.body import raw_fields
 from readstate.dialects.imkit.schemas.rooms import MemberProperty, MessageTime, RoomUnread
 from readstate.dialects.people import People
 from readstate.domain.identity import User
@@ -20,7 +21,6 @@ from readstate.times import iso
 View = dict[str, Any]
 
 _USER_DEFAULTS: Mapping[str, Any] = {"nickname": "", "avatarUrl": "", "description": "", "isRobot": False}
-_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def user_ref(user: str, known: User | None) -> View:
@@ -95,7 +95,7 @@ def last_message(app: str, room: str, last: MessageRef, people: Mapping[str, Use
 def message_view(app: str, room: str, message: str, sender: View | str | None, at_ms: int, body: str | bytes) -> View:
     """A message with the `body` (a JSON object) with which it was posted."""
     stored = stored_message(app, room, message, sender, at_ms)
-    return {"messageType": "text", **_decode_fields(body), **stored, "updatedAtMS": at_ms}
+    return {"messageType": "text", **raw_fields(body), **stored, "updatedAtMS": at_ms}
 
 
 def stored_message(app: str, room: str, message: str, sender: View | str | None, at_ms: int) -> View:

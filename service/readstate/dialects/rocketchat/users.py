@@ -13,8 +13,9 @@ from readstate.dialects.http.client_address import client_address
 from readstate.dialects.rocketchat import schemas
 from readstate.dialects.rocketchat.errors import LOGIN_FAILED
 from readstate.dialects.rocketchat.operation import Call, operation
-from readstate.dialects.rocketchat.views import person, text
+from readstate.dialects.rocketchat.views import person
 from readstate.domain.identity import Session, User
+from readstate.domain.profiles import text_of
 
 
 @operation("POST /login", signed_in=False, mismatch=LOGIN_FAILED, cost=costs.PROFILE)
@@ -60,7 +61,7 @@ async def _end(request: Call) -> schemas.LogoutAnswer:
 def _is_named(given: schemas.Login, session: Session, known: User | None) -> bool:
     """Whether the login names the user whose token it gives."""
     profile = known.profile if known else {}
-    username, email = text(profile, "username"), text(profile, "email")
+    username, email = text_of(profile, "username"), text_of(profile, "email")
     if isinstance(given.user, str) and _is_one_of(given.user, (session.user, username, email)):
         return True
     named: list[schemas.Login | schemas.LoginName] = [given] if isinstance(given.user, str) else [given, given.user]

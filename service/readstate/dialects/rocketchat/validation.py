@@ -13,14 +13,12 @@ from urllib.parse import parse_qsl
 import msgspec
 from msgspec import Struct
 
-from readstate.dialects.http.body import BadBody, decode
+from readstate.dialects.http.body import BadBody, anything, decode
 
 MAX_FIELDS = 100  # of a query or an HTML form
 
 _FORM = b"application/x-www-form-urlencoded"
 _INNER = re.compile(r"([^\[\]]+)\[([^\[\]]+)\]")  # a[b]: an HTML form's {"a": {"b": ...}}
-
-_decode_anything = msgspec.json.Decoder().decode
 
 
 def read_query(query: bytes) -> Mapping[str, Any]:
@@ -44,7 +42,7 @@ def read_body(body: bytes, content_type: bytes) -> tuple[Any, bool]:
     if content_type.lower().startswith(_FORM):
         return _nested(read_query(body)), False
     try:
-        given = decode(_decode_anything, body) if body else None
+        given = decode(anything, body) if body else None
     except BadBody:
         given = None
     if isinstance(given, dict):

@@ -7,16 +7,15 @@ channels.counters serves `c` only, groups.counters `p` only and im.counters `d` 
 only members see into a room.
 """
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
-import msgspec
 from msgspec import UNSET, Struct
 
 from readstate.dialects.access.rooms import is_private
 from readstate.dialects.rocketchat.schemas import Person, Subscription
 from readstate.domain import direct
 from readstate.domain.identity import Session, User
+from readstate.domain.profiles import text_of
 from readstate.domain.rooms import MemberState, Room, RoomSummary, Status
 from readstate.times import iso
 
@@ -41,7 +40,7 @@ def kind(room: Room | RoomSummary) -> Kind:
 
 def own_name(room: Room | RoomSummary) -> str:
     """The name that the room itself has."""
-    return text(room.profile, "name") or room.room
+    return text_of(room.profile, "name") or room.room
 
 
 def person(user: str, known: User | None) -> Person:
@@ -49,14 +48,8 @@ def person(user: str, known: User | None) -> Person:
     username.
     """
     profile = known.profile if known else {}
-    username = text(profile, "username") or user
-    return Person(username, text(profile, "name") or text(profile, "nickname") or username, user)
-
-
-def text(profile: Mapping[str, bytes], field: str) -> str:
-    """A field of a user's or a room's profile that is a text; "" for any other and for none."""
-    value: Any = msgspec.json.decode(profile[field]) if field in profile else None
-    return value if isinstance(value, str) else ""
+    username = text_of(profile, "username") or user
+    return Person(username, text_of(profile, "name") or text_of(profile, "nickname") or username, user)
 
 
 def subscription_id(room: str, user: str) -> str:

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-from readstate.domain.profiles import GROUP_TYPE
+from readstate.domain.profiles import GROUP_TYPE, text_of
 
 MAX_RECEIPT_MEMBERS = 200  # of a group whose messages have receipts
 
-_given = msgspec.json.Decoder(str).decode
 # A type has had several names, over the years and in client SDKs.
 _ALIASES = {"private": "Work", "work": "Work", "chatroom": "Meeting", "meeting": "Meeting"}
 _TYPES = {"public": "Public", "avchatroom": "AVChatRoom", "community": "Community", **_ALIASES}
@@ -21,10 +20,7 @@ def group_profile(given: str) -> dict[str, bytes]:
 
 def given_type(profile: Mapping[str, bytes]) -> str:
     """The type of a group as it was given; "" for other rooms, and for a field without text."""
-    try:
-        return _given(profile.get(GROUP_TYPE, b'""'))
-    except msgspec.DecodeError:
-        return ""
+    return text_of(profile, GROUP_TYPE)
 
 
 def known_type(given: str) -> str:

@@ -8,10 +8,9 @@ import asyncio
 import re
 from time import time_ns
 
-import msgspec
 from msgspec import UNSET
 
-from readstate.dialects.http.body import decode
+from readstate.dialects.http.body import decode, raw_fields
 from readstate.dialects.http.hints import nearest, unknown
 from readstate.dialects.tencent import errors, schemas
 from readstate.dialects.tencent.naming import is_account, is_message_key, message_key, time_ms
@@ -25,7 +24,6 @@ from readstate.errors import NotMember, RoomUnknown
 MAX_TIME_S = 10**11  # a larger number is in milliseconds
 
 _UNREAD_FIELDS = ("To_Account", "Peer_Account")
-_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _DECIMAL = re.compile(r"\d{0,20}", re.ASCII)
 
 
@@ -121,7 +119,7 @@ def _check_no_peers_meant(body: bytes) -> None:
 
     Other unknown fields are ignored. Raises ProblemError.
     """
-    for name in decode(_fields, body):
+    for name in decode(raw_fields, body):
         if name not in _UNREAD_FIELDS and nearest(name, _UNREAD_FIELDS) == "Peer_Account":
             raise errors.ProblemError(errors.ILLEGAL_REQUEST, unknown("field", name, _UNREAD_FIELDS))
 
