@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from readstate.errors import Fault
@@ -20,6 +20,22 @@ async def cancel_and_wait(task: "asyncio.Task[Any] | None") -> None:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
+
+
+class Tasks(set["asyncio.Task[Any]"]):
+    """Tasks that run by themselves, until they end or all of them are stopped."""
+
+    def start(self, work: Coroutine[Any, Any, object]) -> None:
+        """Begin a task."""
+        task = asyncio.create_task(work)
+        self.add(task)
+        task.add_done_callback(self.discard)
+
+    async def stop(self) -> None:
+        """Cancel all tasks and wait for their ends, whatever they end in."""
+        for task in self:
+            task.cancel()
+        await asyncio.gather(*self, return_exceptions=True)
 
 
 async def sleep_unless(stop: asyncio.Event, seconds: float) -> None:

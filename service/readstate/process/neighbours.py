@@ -20,6 +20,7 @@ from typing import Any
 from uvicorn import Config
 
 from readstate.process.transport import GatheringTransport
+from readstate.tasks import Tasks
 
 # The head of a request, its body (64 KiB), and something for what the system adds. It takes a
 # message in one piece or not at all.
@@ -42,7 +43,7 @@ class Neighbours:
     number: int = 0
     sending: Sequence[socket.socket] = ()
     receiving: socket.socket | None = None
-    _taking: set[asyncio.Task[None]] = field(default_factory=set)
+    _taking: Tasks = field(default_factory=Tasks)
 
     def has(self, number: int) -> bool:
         """Whether there is another worker of this number."""
@@ -83,9 +84,7 @@ class Neighbours:
             except OSError:
                 return  # none is left, or this worker has no descriptor left
             for descriptor in descriptors:
-                taking = asyncio.create_task(_take(descriptor, request, take))
-                self._taking.add(taking)
-                taking.add_done_callback(self._taking.discard)
+                self._taking.start(_take(descriptor, request, take))
 
 
 async def _take(descriptor: int, request: bytes, take: Callable[[socket.socket, bytes], Any]) -> None:

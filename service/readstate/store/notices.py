@@ -25,7 +25,7 @@ from readstate.store.connections import ConnectionFactory
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.urls import at_node
-from readstate.tasks import Backoff, cancel_and_wait
+from readstate.tasks import Backoff, Tasks, cancel_and_wait
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class RedisNotices:
         self._unused: dict[Source, float] = {}  # without a listener, since when; the longest first
         self._unused_timer: asyncio.TimerHandle | None = None
         self._connections: dict[str, ChannelConnection] = {}  # node ->
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self._placing: asyncio.Task[None] | None = None
         self._to_place: list[_Subscription] = []
         self._backoff = Backoff(MIN_BACKOFF_S, MAX_BACKOFF_S)
@@ -95,8 +95,8 @@ class RedisNotices:
         """End all subscriptions."""
         if self._unused_timer is not None:
             self._unused_timer.cancel()
-        for task in (*self._tasks, self._placing):
-            await cancel_and_wait(task)
+        await self._tasks.stop()
+        await cancel_and_wait(self._placing)
 
     async def subscribe(self, sources: Collection[Source]) -> None:
         wait = _Wait()
@@ -227,9 +227,7 @@ class RedisNotices:
                 on_ended=partial(self._on_ended, node),
                 probe=lambda channel: self._executor.command("SPUBLISH", channel, "", key=channel.decode()),
             )
-            task = asyncio.create_task(self._run(node, connection))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks.start(self._run(node, connection))
         return self._connections[node]
 
     async def _run(self, node: str, connection: ChannelConnection) -> None:

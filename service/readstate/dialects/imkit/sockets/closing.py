@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Collection, Coroutine
-from typing import Any
+from collections.abc import Collection
 
 from readstate import metrics
 from readstate.dialects.imkit.sockets.connection import STATE_LOST, TOKEN_ENDED, Connection
@@ -14,7 +13,7 @@ from readstate.domain.identity import Session
 from readstate.domain.notices import Source, TokensRevoked
 from readstate.domain.tokens import Tokens
 from readstate.errors import ReadStateError
-from readstate.tasks import cancel_and_wait
+from readstate.tasks import Tasks, cancel_and_wait
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +66,7 @@ class GapClosing:
     def __init__(self, hub: Hub[Connection], following: Following) -> None:
         self._hub = hub
         self._following = following
-        self._closings: set[asyncio.Task[None]] = set()
+        self._closings = Tasks()
 
     def on_gap(self, sources: Collection[Source]) -> None:
         """Notices of these rooms and users were missed."""
@@ -77,18 +76,11 @@ class GapClosing:
             logger.warning(
                 "after a gap in the notices %d sockets are closed or told within %g s", len(concerned), GAP_SPREAD_S
             )
-            self._start(self._mend_evenly(concerned))
+            self._closings.start(self._mend_evenly(concerned))
 
     async def stop(self) -> None:
         """Leave the connections open that are not closed yet."""
-        for closing in self._closings:
-            closing.cancel()
-        await asyncio.gather(*self._closings, return_exceptions=True)
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        closing = asyncio.create_task(work)
-        self._closings.add(closing)
-        closing.add_done_callback(self._closings.discard)
+        await self._closings.stop()
 
     async def _mend_evenly(self, connections: list[Connection]) -> None:
         """One after the other, so that the clients do not all fetch the state at once."""
@@ -97,7 +89,7 @@ class GapClosing:
         for place, connection in enumerate(connections):
             await asyncio.sleep(max(0.0, began_s + GAP_SPREAD_S * place / len(connections) - loop.time()))
             if connection.follows and connection.session is not None:
-                self._start(self._call_back(connection, connection.session))
+                self._closings.start(self._call_back(connection, connection.session))
             else:
                 connection.close(STATE_LOST)
 

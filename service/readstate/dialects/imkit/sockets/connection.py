@@ -1,11 +1,12 @@
 """One connection to a client: its encoding, its user, its send queue, and how it is closed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 from msgspec import Struct
 
+from readstate import metrics
 from readstate.dialects.imkit.sockets import packets
 from readstate.dialects.imkit.sockets.encoding import Encoding, as_argument
 from readstate.dialects.imkit.sockets.packets import POLICY_VIOLATION, EventBatch, Packet, PacketRate, ServerEvent
@@ -177,3 +178,12 @@ class Connection:
 
     def _on_overflow(self) -> None:
         self.close(SLOW_CLIENT)
+
+
+def send_to_all(connections: Iterable[Connection], event: ServerEvent) -> None:
+    """Send an event to each. One that is found to be too slow leaves at once."""
+    concerned = list(connections)
+    for connection in concerned:
+        connection.send_event(event)
+    if concerned:
+        metrics.NOTICES_SENT.labels(event.name).inc(len(concerned))

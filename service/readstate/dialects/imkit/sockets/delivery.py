@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from readstate import metrics
-from readstate.dialects.imkit.sockets.connection import Connection
+from readstate.dialects.imkit.sockets.connection import Connection, send_to_all
 from readstate.dialects.imkit.sockets.encoding import encode_json
 from readstate.dialects.imkit.sockets.hub import Hub
 from readstate.dialects.imkit.sockets.packets import ServerEvent
@@ -24,6 +24,7 @@ from readstate.dialects.imkit.sockets.receipts import Receipts, receipt_event
 from readstate.dialects.imkit.sockets.timers import Throttle
 from readstate.domain import notices
 from readstate.errors import Fault, Refusal
+from readstate.tasks import Tasks
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +81,7 @@ class Delivery:
         self._receipts = Receipts(hub)
         self._queues: dict[tuple[str, str], _RoomQueue] = {}
         self._arrivals: dict[str, Arrival] = {}  # mark ->
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self._throttle: Throttle[tuple[str, str]] = Throttle(
             ROOM_EVERY_S, lambda key: self._deliver(key[0], notices.RoomChanged(key[1]))
         )
@@ -110,17 +111,13 @@ class Delivery:
         elif not self._send_now(app, notice):
             self._queues[app, notice.room] = queue = _RoomQueue()
             queue.notices.append(notice)
-            task = asyncio.create_task(self._drain(app, notice.room, queue))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks.start(self._drain(app, notice.room, queue))
 
     async def stop(self) -> None:
         """Drop what is queued."""
         self._throttle.stop()
         self._receipts.stop()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.stop()
 
     def _send_now(self, app: str, notice: notices.OfRoom) -> bool:
         """Process a notice without a fetch. Returns False when it needs one."""
@@ -235,7 +232,7 @@ class Delivery:
                     has_room = True
                     event = await self._room_event(app, room, arrival, queue)
             if event is not None:
-                self._send(self._hub.connections_of(app, user), event)
+                send_to_all(self._hub.connections_of(app, user), event)
 
     async def _room_event(self, app: str, room: str, arrival: Arrival, queue: _RoomQueue) -> ServerEvent | None:
         """The room as it is now, the same for all who arrive together. None: it comes later, as the
@@ -254,7 +251,7 @@ class Delivery:
         """Send the last event of a room to all connections of `users`, who are out of it."""
         payloads = await self._fetch(queue, "room", self._payloads.left(app, room, users, deleted)) or {}
         for user, payload in payloads.items():
-            self._send(self._hub.connections_of(app, user), ServerEvent("room", payload))
+            send_to_all(self._hub.connections_of(app, user), ServerEvent("room", payload))
 
     async def _fetch(self, queue: _RoomQueue, event: str, payload: Awaitable[T]) -> T | None:
         """The payload of an event; None when it could not be fetched."""
@@ -278,14 +275,7 @@ class Delivery:
         logger.log(level, "%s was not sent: %s", event, error, exc_info=error if unexpected else None)
 
     def _send_to_room(self, app: str, room: str, event: ServerEvent) -> None:
-        # A list, because a connection that is found to be too slow leaves the hub at once.
-        self._send(list(self._hub.subscribers(app, room)), event)
-
-    def _send(self, connections: Sequence[Connection], event: ServerEvent) -> None:
-        for connection in connections:
-            connection.send_event(event)
-        if connections:
-            metrics.NOTICES_SENT.labels(event.name).inc(len(connections))
+        send_to_all(self._hub.subscribers(app, room), event)
 
 
 def _deleted_event(notice: notices.MessageDeleted) -> ServerEvent:

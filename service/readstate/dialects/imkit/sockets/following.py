@@ -11,11 +11,9 @@ together; under load users wait for their turn, and what is announced meanwhile 
 
 import asyncio
 import logging
-from collections.abc import Sequence
 from itertools import islice
 
-from readstate import metrics
-from readstate.dialects.imkit.sockets.connection import Connection
+from readstate.dialects.imkit.sockets.connection import Connection, send_to_all
 from readstate.dialects.imkit.sockets.encoding import encode_json
 from readstate.dialects.imkit.sockets.hub import Hub
 from readstate.dialects.imkit.sockets.packets import ServerEvent
@@ -107,7 +105,7 @@ class Following:
 
     def call_back(self, app: str, user: str, connection: Connection) -> None:
         """`connection` is in the hub again, and has missed something."""
-        _send([connection], SYNC)
+        send_to_all([connection], SYNC)
         self._note(app, user)
 
     async def stop(self) -> None:
@@ -159,7 +157,7 @@ def _tell(follower: _Follower, moved: MovedRooms) -> None:
     is_first = follower.told == 0 and moved.version > 0
     if moved.lost or is_first or len(moved.rooms) > MOST_TOLD:
         follower.told = moved.version
-        _send(follower.connections, SYNC)
+        send_to_all(follower.connections, SYNC)
         return
     for room in moved.rooms:
         since, follower.told = follower.told, moved.version if room is moved.rooms[-1] else room.version
@@ -173,10 +171,4 @@ def _tell(follower: _Follower, moved: MovedRooms) -> None:
         }
         if not room.there:
             payload["removed"] = True
-        _send(follower.connections, ServerEvent("badge", encode_json(payload), ("", room.room)))
-
-
-def _send(connections: Sequence[Connection], event: ServerEvent) -> None:
-    for connection in list(connections):  # one that is found to be too slow leaves at once
-        connection.send_event(event)
-    metrics.NOTICES_SENT.labels(event.name).inc(len(connections))
+        send_to_all(follower.connections, ServerEvent("badge", encode_json(payload), ("", room.room)))

@@ -17,7 +17,7 @@ from readstate.dialects.imkit.sockets.delivery import Arrival, Delivery
 from readstate.dialects.imkit.sockets.hub import Hub
 from readstate.domain.notices import Notices, Source
 from readstate.errors import ReadStateError
-from readstate.tasks import cancel_and_wait
+from readstate.tasks import Tasks
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class Joining:
         self._delivery = delivery
         self._on_lost = on_lost
         self._unsettled: dict[Source, dict[str, bool]] = {}  # room -> user -> whether they are said to be in it
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
 
     def on_unsettled(self, app: str, user: str, room: str, is_member: bool) -> None:
         """The user's notices say whether `user` is in `room`, and the room's have not said so."""
@@ -49,13 +49,10 @@ class Joining:
             self._unsettled[source][user] = is_member
             return
         self._unsettled[source] = {user: is_member}
-        task = asyncio.create_task(self._settle(source))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.start(self._settle(source))
 
     async def stop(self) -> None:
-        for task in list(self._tasks):
-            await cancel_and_wait(task)
+        await self._tasks.stop()
 
     async def _settle(self, room: Source) -> None:
         if self._hub.has_subscribers(room.app, room.name):
