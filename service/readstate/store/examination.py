@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from readstate.errors import Doubt
 from readstate.store import server_check
+from readstate.store.clients import Client, client_of
 from readstate.store.health import WARN_AT
 from readstate.store.urls import with_address, without_password
 
@@ -30,7 +31,7 @@ class Node(Struct, frozen=True):
     """A primary: where it is, a client of it, and what it says of itself (INFO)."""
 
     where: str
-    client: server_check.Client
+    client: Client
     info: dict[str, Any]
 
 
@@ -54,7 +55,7 @@ async def primaries(url: str) -> AsyncIterator[list[Node]]:
 
 
 async def _open(stack: AsyncExitStack, url: str) -> Node:
-    client = await stack.enter_async_context(server_check.client_of(url))
+    client = await stack.enter_async_context(client_of(url))
     return Node(
         without_password(url), client, await server_check.info_of(client, without_password(url), LOADING_PATIENCE_S)
     )

@@ -11,13 +11,11 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from msgspec import Struct
-from redis.asyncio import Redis
 from redis.asyncio.connection import Connection, SSLConnection
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as NotFound
 from redis.exceptions import RedisError
 
+from readstate.store.clients import client_of
 from readstate.store.urls import with_address
 
 SUFFIX = "+sentinel"
@@ -82,13 +80,6 @@ def connection_class(service: Service) -> type[Connection]:
 
 
 async def _ask(sentinel: str, name: str) -> tuple[str, int] | None:
-    async with Redis.from_url(
-        sentinel,
-        decode_responses=True,
-        protocol=2,
-        retry=Retry(NoBackoff(), 0),
-        socket_timeout=ASK_S,
-        socket_connect_timeout=ASK_S,
-    ) as client:
-        reply: Any = await client.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name)  # type: ignore[no-untyped-call]
+    async with client_of(sentinel, ASK_S) as client:
+        reply = await client.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name)
     return (str(reply[0]), int(reply[1])) if reply else None

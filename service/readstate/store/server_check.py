@@ -15,19 +15,15 @@ from urllib.parse import parse_qsl, urlsplit
 
 import redis
 from msgspec import Struct
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import NoPermissionError, OutOfMemoryError
-from redis.maint_notifications import MaintNotificationsConfig
 
+from readstate.store.clients import Client, client_of
 from readstate.store.keys import SLOTS, Keys
 from readstate.store.replies import refuses_connections, wants_login, word_in
 from readstate.store.scripts import PREFIX
 from readstate.store.sentinel import present_url
 from readstate.store.urls import with_address, without_password
 
-CONNECT_TIMEOUT_S = 5.0
 LOADING_PATIENCE_S = 120.0
 OLDEST = (7, 0)
 LOOKED_AT = 10_000  # keys; a few milliseconds
@@ -40,8 +36,6 @@ redis.register_function("{name}", function(keys)
     return redis.call("DEL", keys[1])
 end)
 """
-
-Client = Any  # redis-py types its commands for blocking and asyncio use at once, which fits neither
 
 _TLS_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _NETWORK = (redis.ConnectionError, redis.TimeoutError, OSError)
@@ -108,22 +102,6 @@ async def server_url(url: str) -> str:
     check_database(url)
     check_options(url)
     return url
-
-
-def client_of(url: str) -> Client:
-    """A plain client of one server, whose replies are text; the caller closes it."""
-    client: Client = Redis.from_url(
-        url,
-        decode_responses=True,
-        protocol=2,
-        retry=Retry(NoBackoff(), 0),
-        socket_timeout=CONNECT_TIMEOUT_S,
-        socket_connect_timeout=CONNECT_TIMEOUT_S,
-        maint_notifications_config=MaintNotificationsConfig(enabled=False),
-    )
-    # As the server sends it: redis-py's own parser does not take decoded replies.
-    client.response_callbacks["CLUSTER SLOTS"] = lambda reply, **_: reply
-    return client
 
 
 def check_database(url: str) -> None:
