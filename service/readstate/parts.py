@@ -26,13 +26,12 @@ from readstate.store.confirming import RedisConfirmation
 from readstate.store.connect import connect
 from readstate.store.executor import Executor
 from readstate.store.failovers import Failovers
-from readstate.store.health import WriteHealth
+from readstate.store.health import StoreHealth, WriteHealth
 from readstate.store.layout import StoreLayout
 from readstate.store.notices import RedisNotices
 from readstate.store.personal_data import RedisPersonalData
 from readstate.store.redis_store import RedisStore, redis_store
 from readstate.store.server_check import ServerRefused
-from readstate.store.store_health import StoreHealth
 from readstate.store.tokens import RedisTokens
 from readstate.store.users import RedisUsers
 from readstate.store.workers import Workers, shared_keys

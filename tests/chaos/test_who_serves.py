@@ -14,11 +14,10 @@ from readstate.parts import why_not_ready
 from readstate.store.connect import connect
 from readstate.store.emptied_nodes import EmptiedNodes, forget_emptied
 from readstate.store.executor import Executor
-from readstate.store.health import WriteHealth
+from readstate.store.health import StoreHealth, WriteHealth
 from readstate.store.keys import Keys
 from readstate.store.layout import StoreLayout
 from readstate.store.redis_store import RedisStore, redis_store
-from readstate.store.store_health import StoreHealth
 from tests.support.processes import own_service, run_command
 from tests.support.rooms import a_room, posted, unread_of
 from tests.support.servers import Server, free_port, short_directory

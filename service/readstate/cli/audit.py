@@ -10,12 +10,10 @@ from readstate.domain.identity import FIRST_APP
 from readstate.errors import Invalid
 from readstate.store.audit import Compared
 from readstate.store.emptied_nodes import forget_emptied
-from readstate.store.executor import Executor
-from readstate.store.keys import Keys
 from readstate.store.layout import StoreLayout
+from readstate.store.person import RedisPerson
 from readstate.store.redis_store import redis_store
 from readstate.store.traces import traces
-from readstate.store.users import RedisUsers
 
 DRIFT_FOUND = 1
 
@@ -82,8 +80,8 @@ async def _find_drifts(args: argparse.Namespace) -> tuple[list[Drift], Compared]
         app = args.app or FIRST_APP
         if (args.app, args.user, args.room) != (None, None, None):
             await app_registry(executor, settings).check(app)
-        if args.user is not None:
-            await _check_user(executor, app, args.user)
+        if args.user is not None and not await RedisPerson(executor, app, args.user).exists():
+            raise Invalid("user", f"there is no user {args.user} in app {app}")
         if args.repair:
             tell_administration("an audit that repairs has begun", **_about(args))
         auditing = redis_store(executor, **settings.bounds()).audit
@@ -103,15 +101,6 @@ async def _find_drifts(args: argparse.Namespace) -> tuple[list[Drift], Compared]
 def _about(args: argparse.Namespace) -> dict[str, str | None]:
     """What is audited, for the log."""
     return {"app": args.app, "user": args.user, "room": args.room}
-
-
-async def _check_user(executor: Executor, app: str, user: str) -> None:
-    """Raises Invalid unless the user was created, or is in a room."""
-    key = Keys.user(app, user)
-    if not await RedisUsers(executor).known(app=app, users=[user]) and not await executor.command(
-        "EXISTS", key, key=key
-    ):
-        raise Invalid("user", f"there is no user {user} in app {app}")
 
 
 def _line(drift: Drift, *, repair: bool) -> str:

@@ -156,12 +156,8 @@ def _packed_member(member: MemberLine) -> bytes:
     """As import_members.lua takes it."""
     moves = [part for move in member.moves for part in (move[0], move[1], int(len(move) == 2 or bool(move[2])))]
     ordinal = -1 if member.ordinal is None else member.ordinal
-    return _pack(
-        [
-            *(member.user, int(member.left), ordinal, member.read, member.joined, member.marked, member.until_ms),
-            *(*member.since, moves),
-        ]
-    )
+    places = (member.read, member.joined, member.marked)
+    return _pack([member.user, int(member.left), ordinal, *places, member.until_ms, *member.since, moves])
 
 
 def _by_moves(members: Sequence[MemberLine]) -> Iterator[list[MemberLine]]:

@@ -19,7 +19,6 @@ from readstate.dialects.imkit.fast_path import FastRoutes
 from readstate.dialects.imkit.operation import Access, Call, operation
 from readstate.dialects.imkit.reply import Failure, Ok, Problems, ok
 from readstate.dialects.imkit.schemas import reading as schemas
-from readstate.domain.identity import Session
 from readstate.domain.limits import check_id, check_tags
 from readstate.domain.reading import MarkedRead
 from readstate.errors import Invalid, MessageUnknown, NotMember, ReadStateError, RoomUnknown
@@ -153,11 +152,8 @@ async def badges(request: Call, data: JSONBody[schemas.BadgesAsked]) -> Reply:
         services.rate_limits.charge(principal.app, "" if principal.backend else user, costs.of_derived(rooms))
 
     counts = await services.badges.badge_each(app=principal.app, users=users, derived=charge)
-    return ok(
-        schemas.BadgesResult(
-            [schemas.UserBadge(user, count) for user, count in zip(users, counts, strict=True)], sum(counts)
-        )
-    )
+    listed = [schemas.UserBadge(user, count) for user, count in zip(users, counts, strict=True)]
+    return ok(schemas.BadgesResult(listed, sum(counts)))
 
 
 async def _users_of(request: Call, tokens: Sequence[str]) -> list[str]:
@@ -170,9 +166,7 @@ async def _users_of(request: Call, tokens: Sequence[str]) -> list[str]:
         raise ProblemError(errors.INVALID_TOKEN)
     users: dict[str, None] = {}
     for token in dict.fromkeys(tokens):
-        session: Session | None = services.tokens.known(app.app, token)
-        if session is None or not services.tokens.still_valid(session):
-            session = await services.credentials.session((app,), token, client_address(request.scope))
+        session = await services.credentials.session((app,), token, client_address(request.scope))
         if session is not None and session.user not in users:
             services.rate_limits.take(app.app, session.user, costs.READ)
             users[session.user] = None

@@ -71,35 +71,35 @@ class SeqRef(Struct, frozen=True):
 Seqs = Annotated[list[SeqRef], Meta(min_length=1, max_length=MAX_MESSAGES)]
 
 
-class SetUnread(Struct, frozen=True):
+class _OfGroup(Struct, frozen=True):
+    group: str = field(name="GroupId")
+
+
+class SetUnread(_OfGroup, frozen=True):
     """group_open_http_svc/set_unread_msg_num"""
 
-    group: str = field(name="GroupId")
     member: Account = field(name="Member_Account")
     count: Seq = field(name="UnreadMsgNum")
 
 
-class GetReceipts(Struct, frozen=True):
+class GetReceipts(_OfGroup, frozen=True):
     """group_open_http_svc/get_group_msg_receipt"""
 
-    group: str = field(name="GroupId")
     messages: Seqs = field(name="MsgSeqList")
 
 
-class GetReceiptDetail(Struct, frozen=True):
+class GetReceiptDetail(_OfGroup, frozen=True):
     """group_open_http_svc/get_group_msg_receipt_detail"""
 
-    group: str = field(name="GroupId")
     seq: Seq = field(name="MsgSeq")
     unread: Literal[0, 1] = field(name="Filter")  # 0: who has read it, 1: who has not
     count: Annotated[int, Meta(ge=1, le=MAX_PAGE)] = field(name="Count")
     cursor: str | None = field(name="Cursor", default=None)  # as answered with the page before
 
 
-class SendReceipts(Struct, frozen=True):
+class SendReceipts(_OfGroup, frozen=True):
     """group_open_http_svc/group_msg_receipt"""
 
-    group: str = field(name="GroupId")
     member: Account = field(name="From_Account")
     messages: Seqs = field(name="MsgSeqList")
 

@@ -59,10 +59,15 @@ class CountResult(Struct, frozen=True):
     count: int
 
 
-class RoomIdsResult(Struct, frozen=True):
-    """`totalCount` counts all pages."""
+class Page(Struct, frozen=True):
+    """A part of a list; `totalCount` counts all pages."""
 
     total_count: int = field(name="totalCount")
+
+
+class RoomIdsResult(Page, frozen=True):
+    """`totalCount` counts all pages."""
+
     data: list[str]
 
 
@@ -151,17 +156,15 @@ class ChangesResult(Struct, frozen=True):
     removed: list[str]
 
 
-class RoomsResult(Struct, frozen=True):
+class RoomsResult(Page, frozen=True):
     """A page of the caller's rooms."""
 
-    total_count: int = field(name="totalCount")
     data: list[RoomResult]
 
 
-class RoomsUnreadResult(Struct, frozen=True):
+class RoomsUnreadResult(Page, frozen=True):
     """The same with `fields=unread`."""
 
-    total_count: int = field(name="totalCount")
     data: list[RoomUnread]
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct, field
 
 from readstate.dialects.imkit.schemas import NonEmpty
-from readstate.dialects.imkit.schemas.rooms import UserRef
+from readstate.dialects.imkit.schemas.rooms import Page, UserRef
 from readstate.domain.limits import MAX_POSTS_PER_BATCH
 
 
@@ -80,10 +80,9 @@ class RevokedTokensResult(Struct, frozen=True):
     data: list[RevokedToken]
 
 
-class UsersResult(Struct, frozen=True):
+class UsersResult(Page, frozen=True):
     """Users as they are now."""
 
-    total_count: int = field(name="totalCount")
     data: list[UserResult]
 
 

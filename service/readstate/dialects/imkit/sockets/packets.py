@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from readstate.batches import in_batches
 from readstate.dialects.imkit.sockets.encoding import Encoding, as_argument, load_json
 
 # Packet types of Engine.IO.
@@ -122,9 +123,7 @@ class EventBatch:
         """All events, JOINED_AT_MOST in a packet."""
         if encoding not in self._joined:
             single = [event.packet(encoding) for event in self.events]
-            self._joined[encoding] = [
-                JoinedPacket(single[first : first + JOINED_AT_MOST]) for first in range(0, len(single), JOINED_AT_MOST)
-            ]
+            self._joined[encoding] = [JoinedPacket(some) for some in in_batches(single, JOINED_AT_MOST)]
         return self._joined[encoding]
 
 

@@ -25,11 +25,10 @@ class StorePayloads(Struct, frozen=True):
         """A message as HTTP answers it."""
 
         async def fetch() -> bytes:
-            return encode_json(
-                await views.message_for_everybody(
-                    self.people, app, posted.room, posted.message, posted.sender, posted.at_ms, posted.body
-                )
+            view = await views.message_for_everybody(
+                self.people, app, posted.room, posted.message, posted.sender, posted.at_ms, posted.body
             )
+            return encode_json(view)
 
         try:
             return await _with_retry(fetch)
