@@ -70,6 +70,11 @@ CALLS: dict[str, tuple[str, str, Any]] = {
     "upsert_users": ("POST", "/admin/clients/list", {"data": [{"_id": "al"}]}),
     "bind_token": ("PUT", "/admin/clients/al/token", {"token": "the-custom-token", "expirationDate": "2099-01-01"}),
     "revoke_tokens": ("DELETE", "/admin/clients/al/token", None),
+    "people": ("GET", "/admin/people", None),
+    "person": ("GET", "/admin/people/al", None),
+    "export_person": ("GET", "/admin/people/al/export", None),
+    "erase_person": ("DELETE", "/admin/people/al", None),
+    "traces_of_person": ("GET", "/admin/people/al/traces", None),
 }
 WHO: dict[str, Access] = {handler.opt["operation"].name: handler.opt["operation"].access for handler in HANDLERS}
 BACKEND_ONLY = [name for name, who in WHO.items() if who is Access.BACKEND]

@@ -37,7 +37,7 @@ def test_the_page_has_every_call_and_says_who_may_make_it() -> None:
     offered = {}
     for call, who, *_ in rows("What is offered"):
         method, path = _CALL.findall(call)[0]
-        offered[method, path.replace("clients/:id", "clients/:uid")] = WHO[who]
+        offered[method, re.sub("/(clients|people)/:id", r"/\1/:uid", path)] = WHO[who]
     there = {}
     for handler in HANDLERS:
         ((method, path),) = ((method, path) for method in handler.http_methods for path in handler.paths)
