@@ -33,8 +33,8 @@ class Lengths:
     message_rooms: int  # of row s, with 100 messages each
     dear_rooms: int  # of one user, in row t
     dear_rounds: int  # of each of its calls
-    sockets: int  # of the crowd of rows aa to ae and ag
-    memory_sockets: int  # of them, in row aa
+    sockets: int  # of the crowd of rows ab to ae and ag
+    memory_sockets: int  # in row aa; all members of their rooms
     idle_sockets: int  # in row ab
     idle_s: float
     connected: int  # in rows ac and ae

@@ -21,6 +21,7 @@ from loadtest.bench.processes import HttpServer
 from readstate.bench.percentiles import percentiles
 
 SETTLE_S = 2.0  # after the last socket has come
+FIRST = 100  # sockets before memory counts: all code has run then
 MARK_READS = 1_000  # a second, beside idle sockets
 CONNECTIONS = 64
 CHURN_RATE = 200  # sockets a second
@@ -41,30 +42,31 @@ def _tokens(bench: Bench, count: int) -> Sequence[str]:
 
 
 def socket_memory(bench: Bench) -> RowResult:
-    """Row aa: growth of the worker, from a few sockets to all of them."""
-    tokens = _tokens(bench, bench.lengths.memory_sockets)
-    few = len(tokens) // 4
+    """Row aa: growth of the worker by sockets of all members of their rooms."""
+    some = list(islice(bench.http_audience.tokens.values(), FIRST))
+    tokens = list(bench.audience(PopulationSize("idle", bench.lengths.memory_sockets)).tokens.values())
 
     async def measure(service: HttpServer) -> tuple[int, int]:
-        async with crowd(service, tokens[:few]) as ours:
+        async with crowd(service, some) as ours:
             await asyncio.sleep(SETTLE_S)
             before = _memory(service)
-            await ours.connect_all(tokens[few:])
+            await ours.connect_all(tokens)
             await asyncio.sleep(SETTLE_S)
             return before, _memory(service)
 
     say(f"{len(tokens):,} sockets on a worker")
     with bench.serve("readstate") as service:
         before, after = run(measure(service))
-    each = (after - before) / (len(tokens) - few) / 1024
+    each = (after - before) / len(tokens) / 1024
     return RowResult(
         f"{each:.1f} KiB",
         MEASURES["socket_memory"].reached(each),
         each,
         notes=(
-            f"Growth of the worker's resident memory from {few:,} to {len(tokens):,} sockets, {before / 2**20:.0f} to "
-            f"{after / 2**20:.0f} MiB. Each socket is of another user, in {PopulationSize.rooms_each} rooms that "
-            "it shares with 19 others, so what the worker knows of users and rooms is in it.",
+            f"Growth of the worker's resident memory by {len(tokens):,} sockets beside {len(some)} others, from "
+            f"{before / 2**20:.0f} to {after / 2**20:.0f} MiB. Each socket is of another user, in "
+            f"{PopulationSize.rooms_each} rooms whose 20 members all have one, so what the worker knows of users and "
+            "rooms is in it.",
         ),
     )
 
