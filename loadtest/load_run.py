@@ -53,10 +53,13 @@ class LoadRun:
         self.report(name, (perf_counter() - begun) * 1000)
         gevent.spawn(self._receive, account, socket)
 
-    def cut(self, account: Account, socket: SocketListener) -> None:
-        """End a connection. Nothing is due to the account until it listens again."""
-        self.ledger.unlisten(account.id, account.rooms)
-        socket.cut()
+    def cut_all(self) -> list[Account]:
+        """End all connections. Nothing is due to these accounts until they listen again."""
+        cut, self.listening = self.listening, {}
+        for account, socket in cut.values():
+            self.ledger.unlisten(account.id, account.rooms)
+            socket.cut()
+        return [account for account, _ in cut.values()]
 
     def _receive(self, account: Account, socket: SocketListener) -> None:
         socket.run()

@@ -20,15 +20,15 @@ class NotBack(Exception):
 def storms(load_run: LoadRun, every_s: float) -> None:
     """Cut all listeners off every `every_s` seconds, until the run is over.
 
-    `reconnect` is the time from the cut until one is authenticated again.
+    Those that are not back yet are left alone. `reconnect` is the time from the cut until one is
+    authenticated again.
     """
     while True:
         gevent.sleep(every_s)
         if load_run.is_over:
             return
         cut_at = perf_counter()
-        for account, socket in list(load_run.listening.values()):
-            load_run.cut(account, socket)
+        for account in load_run.cut_all():
             gevent.spawn(_come_back, load_run, account, cut_at)
 
 
