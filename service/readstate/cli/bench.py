@@ -24,7 +24,6 @@ Exit code: 0 done, 1 no rate was kept or a notice went wrong, 2 the load could n
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = MORE
     parser.add_argument("--url", default="http://127.0.0.1:8080", help="where the service is (default: %(default)s)")
     parser.add_argument(

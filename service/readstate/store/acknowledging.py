@@ -6,7 +6,6 @@ again, which changes nothing the second time.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Sequence
 
@@ -14,6 +13,7 @@ from readstate.store import lua
 from readstate.store.executor import Executor
 from readstate.store.replies import ScriptFailed
 from readstate.store.script_calls import Call
+from readstate.tasks import sleep_unless
 
 logger = logging.getLogger(__name__)
 
@@ -58,9 +58,7 @@ class Acknowledging:
     async def _strike_out(self) -> None:
         while self._waiting:
             if self.pause_s:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self.pause_s):
-                        await self._hurry.wait()
+                await sleep_unless(self._hurry, self.pause_s)
             batch, self._waiting = self._waiting, []
             try:
                 await self._executor.call_each(batch)
