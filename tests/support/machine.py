@@ -22,7 +22,7 @@ from readstate.domain.limits import MAX_RECEIPT_MESSAGES
 from readstate.domain.messages import Posted
 from readstate.domain.receipts import Filter
 from readstate.domain.rooms import MemberState, Status
-from readstate.errors import MessageUnknown, ReadStateError
+from readstate.errors import MessageUnknown, ReadStateError, Unavailable
 from readstate.store import lua
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
@@ -35,6 +35,7 @@ from tests.support.model import ModelStore
 from tests.support.model_messages import LATE_MS
 from tests.support.nouns import operation_of
 from tests.support.receipts import certainty, check_receipts, whole_list
+from tests.support.waiting import wait_until
 
 TAGS = ("blue", "red", "ü 1")
 # With them a room of two is above the fan-out limit.
@@ -101,7 +102,15 @@ class ReadStateMachine(RuleBasedStateMachine):
         self.pollers: set[str] = set()
         self.turns = [Bounds(attention=2, limit=LIMIT)]  # settings of the stores that take turns
         self.stores: dict[Bounds, RedisStore] = {}
-        self.run(bench.executor.each_node("FLUSHALL"))
+        self.run(self._at_each_node("FLUSHALL"))
+
+    async def _at_each_node(self, *command: str) -> None:
+        """Run a command that may be repeated. A node may just have been restarted."""
+
+        async def is_done() -> bool:
+            return await outcome_of(self.bench.executor.each_node(*command)) is not Unavailable
+
+        await wait_until(is_done, f"{command[0]} at each node")
 
     @property
     def bounds(self) -> Bounds:
@@ -287,7 +296,7 @@ class ReadStateMachine(RuleBasedStateMachine):
 
     @rule()
     def forget_scripts(self) -> None:
-        self.run(self.bench.executor.each_node("FUNCTION", "FLUSH"))
+        self.run(self._at_each_node("FUNCTION", "FLUSH"))
 
     @rule()
     def let_a_day_pass_for_users_in_no_room(self) -> None:
