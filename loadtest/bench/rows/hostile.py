@@ -51,7 +51,7 @@ def hostile_sockets(bench: Bench) -> RowResult:
     ratio = median_ratio((one["99"], other["99"]) for one, other in pairs)
     middle = median_ratio((one["50"], other["50"]) for one, other in pairs)
     return RowResult(
-        f"{ratio:.2f}",
+        f"{ratio:.2f} with {len(hostile):,} beside {len(honest):,}",
         MEASURES["hostile_sockets"].reached(ratio),
         ratio,
         notes=(

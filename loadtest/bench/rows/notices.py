@@ -96,7 +96,7 @@ def overload(bench: Bench) -> RowResult:
 
     share, recovery_s, heard, given_up, peak = run(measure())
     return RowResult(
-        f"{share:.2f}, {recovery_s:.1f} s",
+        f"{share:.2f} in {lengths.overload_s:.0f} s, {recovery_s:.1f} s",
         MEASURES["overload"].reached(share, recovery_s),
         share,
         notes=(

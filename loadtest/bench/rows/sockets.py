@@ -103,7 +103,7 @@ def idle_sockets(bench: Bench) -> RowResult:
         say(f"{len(tokens):,} idle sockets for {lengths.idle_s:.0f} s")
         busy, latency_ms = run(measure(service))
     return RowResult(
-        f"{busy:.1%}, {latency_ms['99']:.2f} ms",
+        f"{busy:.1%} for {len(tokens):,}, {latency_ms['99']:.2f} ms",
         MEASURES["idle_sockets"].reached(busy * 100, latency_ms["99"]),
         busy * 100,
         notes=(
@@ -164,7 +164,7 @@ def many_sockets(bench: Bench) -> RowResult:
     with bench.serve("readstate") as service:
         seconds, lost, memory = run(measure(service))
     return RowResult(
-        f"{seconds:.1f} s, {lost} lost",
+        f"{seconds:.1f} s for {len(tokens):,}, {lost} lost",
         MEASURES["many_sockets"].reached(seconds, lost),
         seconds,
         notes=(
@@ -200,7 +200,7 @@ def churn_memory(bench: Bench) -> RowResult:
         sizes, left = run(measure(service))
     grown = _slope(sizes) * lengths.churn_s / 2**20
     return RowResult(
-        f"{grown:.1f} MiB, {sum(left.values()):.0f} left",
+        f"{grown:.1f} MiB in {lengths.churn_s:.0f} s, {sum(left.values()):.0f} left",
         MEASURES["churn_memory"].reached(grown, sum(left.values())),
         notes=(
             f"{lengths.churn_s:.0f} s (with `--whole` 1200 s), every {ABRUPT}th left without a close frame; each "
