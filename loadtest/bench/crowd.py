@@ -60,7 +60,7 @@ class Socket(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._crowd.on_lost(self)
-        self._end_wait(BenchError("a socket was closed before it was connected"))
+        self._end_wait(BenchError(f"a socket was closed before it was connected: {self._tail[-100:]!r}"))
 
     def send(self, event: str, *content: object) -> None:
         """Send an event."""

@@ -25,6 +25,8 @@ FIRST = 100  # sockets before memory counts: all code has run then
 MARK_READS = 1_000  # a second, beside idle sockets
 CONNECTIONS = 64
 CHURN_RATE = 200  # sockets a second
+CHURNERS = 1_000  # users, each of whom comes every five seconds
+FAILED_SHARE = 0.01  # of the sockets, that may be asked to come again
 ABRUPT = 20  # every so many leave without a word
 STAY_S = 4.0  # of each
 WARM_SHARE = 0.25  # of the time of churn, before memory counts
@@ -176,16 +178,19 @@ def many_sockets(bench: Bench) -> RowResult:
 
 def churn_memory(bench: Bench) -> RowResult:
     """Row ae: sockets come and go, some without a word."""
-    lengths, tokens = bench.lengths, _tokens(bench, bench.lengths.connected)
+    lengths, tokens = bench.lengths, _tokens(bench, CHURNERS)
 
     async def measure(service: HttpServer) -> tuple[list[tuple[float, int]], dict[str, float]]:
         sizes: list[tuple[float, int]] = []
         ours, begun = Crowd(service), time.monotonic()
         leaving: set[asyncio.Task[None]] = set()
+        failed: list[BenchError] = []
         number = 0
         while (elapsed := time.monotonic() - begun) < lengths.churn_s:
             while number < elapsed * CHURN_RATE:
-                task = asyncio.create_task(_visit(ours, tokens[number % len(tokens)], abruptly=number % ABRUPT == 0))
+                task = asyncio.create_task(
+                    _visit(ours, tokens[number % len(tokens)], failed, abruptly=number % ABRUPT == 0)
+                )
                 leaving.add(task)
                 task.add_done_callback(leaving.discard)
                 number += 1
@@ -193,6 +198,8 @@ def churn_memory(bench: Bench) -> RowResult:
                 sizes.append((elapsed, _memory(service)))
             await asyncio.sleep(0.01)
         await asyncio.gather(*leaving)
+        if len(failed) > number * FAILED_SHARE:
+            raise BenchError(f"{len(failed)} of {number} sockets did not come in: {failed[0]}")
         return sizes, await _gauges_back(service)
 
     say(f"{CHURN_RATE} sockets come and go each second, for {lengths.churn_s:.0f} s")
@@ -211,8 +218,12 @@ def churn_memory(bench: Bench) -> RowResult:
     )
 
 
-async def _visit(ours: Crowd, token: str, *, abruptly: bool) -> None:
-    socket = await ours.connect(token)
+async def _visit(ours: Crowd, token: str, failed: list[BenchError], *, abruptly: bool) -> None:
+    try:
+        socket = await ours.connect(token)
+    except BenchError as error:
+        failed.append(error)
+        return
     await asyncio.sleep(STAY_S)
     socket.leave(abruptly=abruptly)
     ours.sockets.remove(socket)
