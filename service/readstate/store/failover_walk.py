@@ -9,6 +9,7 @@ members of rooms that changed lately are compared, and all copies of users in th
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from readstate import metrics
@@ -50,7 +51,7 @@ class FailoverWalk:
         for pattern in Keys.every_pending:
             async for keys in self._batches(pattern):
                 rooms = [Keys.parse(key[: key.rindex("}") + 1]) for key in keys]
-                await self._each(self._outbox.drain(app, room) for _, app, room in filter(None, rooms))
+                await self._each(partial(self._outbox.drain, app, room) for _, app, room in filter(None, rooms))
         async for keys in self._batches(Keys.every_user):
             await self._copies(keys, await self._ask(keys, lua.recent_copies(since=since)), everywhere=False)
         async for keys in self._batches(Keys.every_room):
@@ -98,7 +99,7 @@ class FailoverWalk:
         """Compare copies, (app, room, user, copy if it was read), with their rooms."""
         for batch in in_batches(pairs, AT_ONCE):
             began_s = time.monotonic()
-            wrong = sum(filter(None, await self._each(self._outbox.reconcile(*pair) for pair in batch)))
+            wrong = sum(filter(None, await self._each(partial(self._outbox.reconcile, *pair) for pair in batch)))
             self.compared += len(batch)
             self.wrong += wrong
             metrics.COPIES_RECONCILED.inc(wrong)
@@ -108,9 +109,9 @@ class FailoverWalk:
         return await self._answers([(key, call) for key in keys])
 
     async def _answers(self, calls: Sequence[tuple[str, Call[Reply]]]) -> list[Reply | None]:
-        return await self._each(self._executor.call(call, key) for key, call in calls)
+        return await self._each(partial(self._executor.call, call, key) for key, call in calls)
 
-    async def _each(self, work: Iterable[Awaitable[Result]]) -> list[Result | None]:
+    async def _each(self, work: Iterable[Callable[[], Awaitable[Result]]]) -> list[Result | None]:
         return all_or_raise(await gather_outcomes(unless_foreign(one) for one in work))
 
     async def _batches(self, pattern: str) -> AsyncIterator[list[str]]:
@@ -129,10 +130,10 @@ class FailoverWalk:
         return int(seconds) * 1_000_000 + int(micros)
 
 
-async def unless_foreign(work: Awaitable[Result]) -> Result | None:
+async def unless_foreign(work: Callable[[], Awaitable[Result]]) -> Result | None:
     """What `work` gives; None, and a line in the log, where other programs have written data."""
     try:
-        return await work
+        return await work()
     except UNREADABLE:
         logger.exception("a room and a copy cannot be compared")
         return None

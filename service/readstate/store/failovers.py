@@ -16,6 +16,7 @@ import logging
 import secrets
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from msgspec import Struct
 
@@ -109,7 +110,7 @@ class Failovers:
         for pattern in Keys.every_pending:
             async for key in self._executor.scan(pattern, rest=PENDING_REST):
                 if parsed := Keys.parse(key[: key.rindex("}") + 1]):
-                    await unless_foreign(self._outbox.drain(*parsed[1:]))
+                    await unless_foreign(partial(self._outbox.drain, *parsed[1:]))
 
     async def _drain_forgotten_if_due(self) -> None:
         call = lua.hit_rate_limit(window_ms=PENDING_EVERY_S * 1000)
