@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+import uvloop
 from hiredis import ReplyError
 
 from readstate.errors import ConnectionLost, Unavailable, UnknownOutcome
 from readstate.store.connect import connect
 from readstate.store.connections import ConnectionFactory, NodeConnection
-from readstate.store.pipelined_connection import PipelinedConnection
+from readstate.store.pipelined_connection import FULL_BATCH, PipelinedConnection
 from tests.support.calls import plain_call
 from tests.support.proxy import CuttingProxy
 from tests.support.servers import Server, short_directory
@@ -129,6 +130,26 @@ async def test_a_repeatable_call_survives_one_cut(proxy: CuttingProxy, connectio
     await asyncio.sleep(0)
     proxy.cut_now()
     assert await asyncio.gather(*waiting) == [str(i).encode() for i in range(50)]
+
+
+def test_calls_in_the_moment_of_a_loss_wait_for_the_next_connection(server: Server) -> None:
+    """uvloop's transports refuse to be written to once they are closed, before that is heard of."""
+
+    async def ask() -> None:
+        connection = PipelinedConnection(ConnectionFactory(server.url))
+        await connection.open()
+        for turns in range(5):  # of the event loop, from the loss to the calls
+            await connection.call("PING", repeatable=True)
+            assert connection._transport is not None
+            connection._transport.abort()
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            calls = [connection.call("PING", repeatable=True) for _ in range(FULL_BATCH + 1)]
+            assert await asyncio.gather(*calls) == [b"PONG"] * len(calls)
+        await connection.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(ask())
 
 
 async def test_a_batch_that_is_cut_says_of_each_command_what_it_ended_in(

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -16,10 +17,11 @@ import pytest_asyncio
 from standardwebhooks.webhooks import Webhook
 
 from readstate.domain.direct import TAG, direct_room
+from readstate.store.keys import Keys
 from tests.support.devices import API_KEY, CLIENT_KEY, Backend
-from tests.support.processes import ServiceProcess, children_of, command_of, is_running, run_command
+from tests.support.processes import ServiceProcess, children_of, command_of, is_running, logged, run_command
 from tests.support.receiver import HANG, OK, Receiver, Reply
-from tests.support.servers import short_directory
+from tests.support.servers import Server, short_directory
 from tests.support.tencent import ADMIN, KEY, SDKAPPID, usersig
 from tests.support.waiting import wait_until
 
@@ -151,7 +153,33 @@ async def test_a_deliverer_that_dies_is_replaced(
         second = deliverer_of(service)
         assert second != first
         started = children_of(service.pid)
-    assert not any(map(is_running, started))
+    await wait_until(lambda: ended(started), "the processes to end")
+
+
+async def ended(pids: set[int]) -> bool:
+    return not any(map(is_running, pids))
+
+
+async def test_a_deliverer_waits_for_a_store_that_is_away(data_dir: Path, settings: dict[str, object]) -> None:
+    """And takes its share of the work once it is there."""
+    with short_directory() as directory:
+        server = Server(directory / "away")
+        settings |= {"redis_url": server.url}
+        deliverer = ServiceProcess(data_dir, (sys.executable, "-m", "readstate", "deliver"), **settings)
+        deliverer.launch()
+
+        async def waits() -> bool:
+            return bool(logged(deliverer, "waiting for the store: "))
+
+        async def shares() -> bool:
+            with server.client() as client:
+                return client.zcard(Keys.deliverers) == 1
+
+        await wait_until(waits, "it to wait")
+        await asyncio.to_thread(server.start)
+        await wait_until(shares, "it to be there")
+        assert await asyncio.to_thread(deliverer.stop) == 0
+        server.kill()
 
 
 async def test_dead_letters_are_listed_and_replayed(

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from readstate.batches import in_batches
 from readstate.domain.receipts import Filter, ReceiptCount, ReceiptsPage
 from readstate.errors import Invalid, MessageUnknown, RoomUnknown
 from readstate.store.executor import Executor
@@ -400,9 +401,10 @@ async def test_a_page_takes_no_more_commands_in_a_large_room(
         await store.rooms.add_members(app=app, room=room, members=people[900:])
         message = (await posted(store, app, room)).message
         if which is Filter.READ:
-            await asyncio.gather(
-                *(store.reading.mark_read(app=app, room=room, user=member, message=message) for member in people)
-            )
+            for batch in in_batches(people, 100):
+                await asyncio.gather(
+                    *(store.reading.mark_read(app=app, room=room, user=member, message=message) for member in batch)
+                )
         await store.outbox.idle()
         first = await store.receipts.page(app=app, room=room, message=message, which=which, limit=50, page="")
         await executor.each_node("CONFIG", "RESETSTAT")

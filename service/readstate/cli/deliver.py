@@ -1,16 +1,23 @@
 """`readstate deliver`: a deliverer of webhooks, like the one beside the workers of `serve`."""
 
 import argparse
+import asyncio
 import logging
 import os
 import signal
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 
 import uvloop
 
 from readstate import deliverer_app, logs
 from readstate.cli.existing_store import existing_store
+from readstate.errors import Fault
+from readstate.opening import AGAIN_S
 from readstate.process.parent_watch import die_with_parent
 from readstate.settings import Settings
+from readstate.store.executor import Executor
+from readstate.store.replies import needs_operator
 
 logger = logging.getLogger("readstate")
 
@@ -30,9 +37,28 @@ def run(args: argparse.Namespace) -> int:
     tell = logger.info if args.parent is None else logger.debug
 
     async def deliver() -> None:
-        # It may start together with the service itself, before any has used the store.
-        async with existing_store(tell, served=False) as (executor, settings):
+        async with AsyncExitStack() as stack:
+            executor, settings = await _store_when_there(stack, tell)
             await deliverer_app.deliver(executor, settings)
 
     uvloop.run(deliver())
     return 0
+
+
+async def _store_when_there(stack: AsyncExitStack, tell: Callable[[str], None]) -> tuple[Executor, Settings]:
+    """The store, which is closed with `stack`. While it is away this waits, and says so.
+
+    Raises what `existing_store` raises, unless waiting may help.
+    """
+    why = ""
+    while True:
+        try:
+            # It may start together with the service itself, before any has used the store.
+            return await stack.enter_async_context(existing_store(tell, served=False))
+        except Fault as fault:
+            if needs_operator(fault):
+                raise
+            if str(fault) != why:
+                logger.warning("waiting for the store: %s", fault)
+            why, tell = str(fault), logger.debug
+            await asyncio.sleep(AGAIN_S)

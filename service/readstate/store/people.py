@@ -134,9 +134,9 @@ class RedisPeople:
     async def _stand_in(self, user: str, name: str | None) -> str:
         key = Keys.user(self._app, user) + OfUser.STAND_IN
         made = name or f"erased-{secrets.token_hex(8)}"
-        await self._executor.command("SET", key, made, "NX", key=key)
-        found: bytes = await self._executor.command("GET", key, key=key)
-        return found.decode()
+        # In one command: another erasure of the same user may end at any moment.
+        found: bytes | None = await self._executor.command("SET", key, made, "NX", "GET", key=key)
+        return found.decode() if found else made
 
     async def _end_tokens(self, user: str, name: str) -> None:
         """End the user's tokens. Revocations are told apart by the tokens, and keep no name."""

@@ -252,7 +252,8 @@ class PipelinedConnection:
 
     def _flush(self) -> None:
         self._flush_due = False
-        if self._transport is None or not self._waiting:
+        # One that is closing takes no more (uvloop raises), and `_keep` hears of it in a moment.
+        if self._transport is None or self._transport.is_closing() or not self._waiting:
             return
         batch, self._waiting = self._waiting, []
         self._sent.extend(batch)

@@ -1,5 +1,6 @@
 """What is stored of a user, listed, shown, exported, erased and proved by a backend, in pages."""
 
+import asyncio
 import logging
 from typing import Any
 
@@ -97,6 +98,19 @@ async def test_an_erased_user_leaves_no_trace(ann: Imkit, caplog: pytest.LogCapt
     assert told[-1]["msg"] == "a user was erased"
     assert {(one["app"], one["user"], len(one["api_key_sha256"])) for one in told} == {("default", "ann", 12)}
     assert API_KEY not in repr(told)
+
+
+async def test_a_user_is_erased_by_several_at_once(imkit: Imkit) -> None:
+    """One begins while another ends."""
+
+    async def erase() -> None:
+        for _ in range(15):
+            assert result(await imkit.as_backend("DELETE", PERSON))["name"].startswith("erased-")
+
+    await imkit.sign_in("ann")
+    await imkit.room("garden", "ann")
+    await asyncio.gather(*(erase() for _ in range(4)))
+    assert await listed(imkit, f"{PERSON}/traces") == []
 
 
 @pytest.mark.parametrize(
