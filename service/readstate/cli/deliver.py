@@ -18,6 +18,7 @@ from readstate.process.parent_watch import die_with_parent
 from readstate.settings import Settings
 from readstate.store.executor import Executor
 from readstate.store.replies import needs_operator
+from readstate.store.server_check import ServerAway
 
 logger = logging.getLogger("readstate")
 
@@ -55,10 +56,10 @@ async def _store_when_there(stack: AsyncExitStack, tell: Callable[[str], None]) 
         try:
             # It may start together with the service itself, before any has used the store.
             return await stack.enter_async_context(existing_store(tell, served=False))
-        except Fault as fault:
-            if needs_operator(fault):
+        except (Fault, ServerAway) as error:
+            if isinstance(error, Fault) and needs_operator(error):
                 raise
-            if str(fault) != why:
-                logger.warning("waiting for the store: %s", fault)
-            why, tell = str(fault), logger.debug
+            if str(error) != why:
+                logger.warning("waiting for the store: %s", error)
+            why, tell = str(error), logger.debug
             await asyncio.sleep(AGAIN_S)
