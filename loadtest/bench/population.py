@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from loadtest.bench.calls import message_id
+from loadtest.bench.processes import Valkey
 from readstate.domain.identity import FIRST_APP
 from readstate.domain.messages import Posted
 from readstate.domain.tokens import Tokens
@@ -24,6 +25,7 @@ from readstate.store.apps import AppRegistry
 from readstate.store.bounds import DEFAULTS
 from readstate.store.connect import connect
 from readstate.store.executor import Executor
+from readstate.store.keys import OfRoom
 from readstate.store.redis_store import RedisStore, redis_store
 from readstate.store.tokens import RedisTokens
 
@@ -227,3 +229,17 @@ def bulk_reads(population: Population, tokens: dict[str, str]) -> Iterator[tuple
 def badges(tokens: dict[str, str]) -> Iterator[tuple[str, str, str, str]]:
     """GET /me/badge by every user."""
     return (("GET", "/me/badge", token, "") for token in tokens.values())
+
+
+def kept_memory(server: Valkey, *more: str) -> int:
+    """Bytes in use by what stays, once they stand still.
+
+    Notices that are kept for seconds are deleted first, and so are the keys of the patterns `more`.
+    """
+    for pattern in (f"{{r:*}}{OfRoom.RECENT}", *more):
+        scan_cursor: int | None = None
+        while scan_cursor != 0:
+            scan_cursor, keys = server.ask("SCAN", scan_cursor or 0, "MATCH", pattern, "COUNT", 1000)
+            if keys:
+                server.ask("DEL", *keys)
+    return server.used_memory()

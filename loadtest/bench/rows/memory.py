@@ -6,7 +6,7 @@ from loadtest.bench.bench import Bench, run
 from loadtest.bench.calls import message_id
 from loadtest.bench.figures import MEASURES, RowResult, say
 from loadtest.bench.machine import SERVER_CORE
-from loadtest.bench.population import APP, Population, PopulationSize, all_of, store_at
+from loadtest.bench.population import APP, Population, PopulationSize, all_of, kept_memory, store_at
 from loadtest.bench.processes import Valkey, valkey
 from readstate.store.bounds import DEFAULTS
 from readstate.store.keys import Keys
@@ -71,7 +71,7 @@ def _measure(size: PopulationSize) -> tuple[StateMemory, StateMemory]:
     with valkey(SERVER_CORE) as server:
         population = Population(size)
         run(_connect(server))
-        before = server.used_memory()
+        before = kept_memory(server)
         run(_fill(server, population))
         attentive = _look(server, population, before)
         run(_forget(server, population))
@@ -79,7 +79,7 @@ def _measure(size: PopulationSize) -> tuple[StateMemory, StateMemory]:
 
 
 def _look(server: Valkey, population: Population, before: int) -> StateMemory:
-    size, grown = population.size, server.used_memory() - before
+    size, grown = population.size, kept_memory(server) - before
     rooms = [Keys.room(APP, room) for room, _ in population.rooms[:SAMPLE]]
     users = [Keys.user(APP, user) for user in population.users[:SAMPLE]]
     messages = _mean(server, rooms, MESSAGE_LOG) * size.rooms

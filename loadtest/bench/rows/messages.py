@@ -8,10 +8,9 @@ from collections.abc import Callable
 from loadtest.bench.bench import Bench, run
 from loadtest.bench.figures import MEASURES, RowResult, say
 from loadtest.bench.machine import SERVER_CORE
-from loadtest.bench.population import ALL_ATTENTIVE, Population, PopulationSize, all_of, post, store_at
+from loadtest.bench.population import ALL_ATTENTIVE, Population, PopulationSize, all_of, kept_memory, post, store_at
 from loadtest.bench.processes import Valkey, valkey
 from readstate.store.bounds import DEFAULTS
-from readstate.store.keys import OfRoom
 
 SENDERS = 20  # members of a room
 FEW, MANY = 100, 2000  # messages remembered in a room
@@ -135,13 +134,5 @@ def _in_keys(server: Valkey) -> int:
 
 
 def _used(server: Valkey) -> int:
-    """Bytes in use, without the keys that go by themselves, which it deletes: those of the rooms of
-    messages, and notices that are kept for seconds.
-    """
-    for pattern in ("{m:*", f"{{r:*}}{OfRoom.RECENT}"):
-        scan_cursor: int | None = None
-        while scan_cursor != 0:
-            scan_cursor, keys = server.ask("SCAN", scan_cursor or 0, "MATCH", pattern, "COUNT", 1000)
-            if keys:
-                server.ask("DEL", *keys)
-    return server.used_memory()
+    """Bytes in use, without the keys of the rooms of messages."""
+    return kept_memory(server, "{m:*")

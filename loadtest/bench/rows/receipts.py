@@ -7,7 +7,7 @@ from loadtest.bench.bench import Bench, run
 from loadtest.bench.calls import message_id
 from loadtest.bench.figures import MEASURES, RowResult, say
 from loadtest.bench.machine import SERVER_CORE
-from loadtest.bench.population import APP, Population, PopulationSize, all_of, post, store_at
+from loadtest.bench.population import APP, Population, PopulationSize, all_of, kept_memory, post, store_at
 from loadtest.bench.processes import Valkey, valkey
 from readstate.domain.limits import MAX_MEMBERS_PER_CALL
 from readstate.domain.receipts import Filter, ReceiptsPage
@@ -119,9 +119,9 @@ def receipts_memory(_: Bench) -> RowResult:
     with valkey(SERVER_CORE) as server:
         moves, ours = run(_read_all(server, population, step=COVERS))
     with valkey(SERVER_CORE) as server:
-        before = server.used_memory()
+        before = kept_memory(server)
         run(_write_rows(server, population))
-        theirs = server.used_memory() - before
+        theirs = kept_memory(server) - before
     rows = SMALL.states * ROUNDS
     return RowResult(
         f"1/{theirs / ours:.0f}",
@@ -142,10 +142,10 @@ async def _read_all(server: Valkey, population: Population, step: int) -> tuple[
     async with store_at(server.url) as (store, _):
         await population.make(store)
         await population.post_until(store, ROUNDS)
-        before = server.used_memory()
+        before = kept_memory(server)
         for number in range(step, ROUNDS + 1, step):
             await all_of(_reads(store, population, number))
-    return population.size.states * (ROUNDS // step), server.used_memory() - before
+    return population.size.states * (ROUNDS // step), kept_memory(server) - before
 
 
 def _reads(store: RedisStore, population: Population, number: int) -> Iterator[Awaitable[object]]:
