@@ -173,7 +173,7 @@ async def test_a_deliverer_waits_for_a_store_that_is_away(data_dir: Path, settin
 
         async def shares() -> bool:
             with server.client() as client:
-                return client.zcard(Keys.deliverers) == 1
+                return bool(client.zcard(Keys.deliverers) == 1)
 
         await wait_until(waits, "it to wait")
         await asyncio.to_thread(server.start)
