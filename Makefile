@@ -38,8 +38,8 @@ run: .venv/serving ## serve on 127.0.0.1:8080 with an embedded Valkey; data is k
 demo: .venv/serving ## replay a small sample of traffic against a service of its own and check every count
 	$(BIN)/python -m readstate demo
 
-test: .venv ## the tests that every change must pass, four at a time: many of them wait
-	$(BIN)/pytest --numprocesses 4 --dist worksteal
+test: .venv ## the tests that every change must pass, three at a time: many of them wait
+	$(BIN)/pytest --numprocesses 3 --dist worksteal
 
 test-all: .venv ## every test, the long ones too
 	$(BIN)/pytest --full

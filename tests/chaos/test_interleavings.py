@@ -113,7 +113,7 @@ def test_concurrent_operations_in_any_order_with_crashes(
     cluster: Cluster, lua_dir: Path | None, full: bool, request: pytest.FixtureRequest
 ) -> None:
     """Answers are right when given; when the outbox is empty, every count is right."""
-    schedules = 3 * (request.config.getoption("--programs") or 0) or (5000 if full else 250)
+    schedules = 3 * (request.config.getoption("--programs") or 0) or (5000 if full else 150)
     with asyncio.Runner() as runner:
         executor = runner.run(connect(cluster.url, lua=lua_dir))
         played = 0

@@ -79,7 +79,7 @@ def test_a_worker_that_dies_while_the_store_is_away_does_not_end_the_service(
             lambda: bool(logged(service, "waiting for the store: ")), "the new worker to say what it does", timeout_s=30
         )
         assert stays in workers_of(service)
-        assert service.get("/readyz")[0] == 503
+        wait_until_now(lambda: service.get("/readyz")[0] == 503, "it to say that the store is away")
         own_server.start()
         wait_until_now(lambda: service.get("/readyz")[0] == 200, "it to be ready again", timeout_s=30)
         assert stays in workers_of(service)

@@ -18,7 +18,7 @@ from tests.support.servers import Cluster, Server
 @pytest.fixture
 def counts(request: pytest.FixtureRequest, full: bool) -> settings:
     """The number of programs, and of their steps."""
-    programs = request.config.getoption("--programs") or (2000 if full else 20)
+    programs = request.config.getoption("--programs") or (2000 if full else 14)
     # Some programs are shorter than they may be; the surplus makes up for them.
     return settings(max_examples=programs * 11 // 10, stateful_step_count=56 if full else 36)
 
