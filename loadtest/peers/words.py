@@ -36,7 +36,7 @@ WHO = {
 INTRO = """\
 The same day of work, done by this service, by PostgreSQL, and by hashes in Redis as they are
 often written: posts, reads, badges over all rooms and by tags, and questions who has read a
-message. Every post and every read also tells the room (PUBLISH or NOTIFY); nobody listens. What
+message. Every post and every read also tells the room (PUBLISH or NOTIFY), without listeners. What
 it costs to bring notices to sockets, beside python-socketio and Node's socket.io, is in
 [benchmarks.md](benchmarks.md)."""
 

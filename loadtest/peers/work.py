@@ -62,7 +62,7 @@ class Answers(Protocol):
         """Up to PAGE members who have read the message, and when, in Unix ms."""
 
     async def delete(self, room: str, message: str) -> None:
-        """Delete a message: nobody has it unread any more."""
+        """Delete a message: no member has it unread any more."""
 
 
 class DayOfWork:
