@@ -99,9 +99,9 @@ async def test_guesses_at_tokens_in_a_body_are_counted_each(imkit: Imkit) -> Non
 
 
 async def test_a_login_without_the_form_of_one_counts(imkit: Imkit) -> None:
-    answers = [(await imkit.client.post(f"{PATH}/login", json={"user": 1})).status_code for _ in range(1500)]
-    assert answers[0] == 401
-    assert 429 in answers
+    answers = [await imkit.client.post(f"{PATH}/login", json={"user": 1}) for _ in range(1500)]
+    assert answers[0].status_code == 401
+    assert answers[-1].status_code == 429
 
 
 async def test_logging_in_is_paid_for_before_the_store_is_asked_who_that_is(imkit: Imkit) -> None:
