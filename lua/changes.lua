@@ -9,26 +9,16 @@
 --
 -- Reply      { version int, unread int, whole flag, changed [room, version int, there flag],
 --              derived int, news [room], elsewhere [room] }
---            version: the user's own; unread: over all rooms, as far as the script knows
+--            version: the user's own; unread: over all rooms, as the copies have it
 --            whole: `since` is too old or unknown, so a snapshot begins
 --            changed: in no order; with the version, and whether the user is there and the room
 --            active. derived, news, elsewhere: as in badge
 -- Cost       commands <= 12 + 5 * derived + 27 * visited,
 --            turns <= 8 + 4 * rooms + 4 * sets + derived * 30 + visited * (10 + 12 * tags)
 --            sets: tag sets of the user, with one tag each; derived, visited: as in badge
---@include lib/copies
---@include lib/arrays
---@plan
+--@include lib/following
 
-local version, unread, with_news, derived, forgotten = load_sums(key)
-local found, news, elsewhere = NONE, NONE, NONE
-if with_news == 1 or derived > 0 then
-    found, news, elsewhere = visit_rooms(key, user, settings, with_news, derived, true)
-    version, unread, with_news, derived, forgotten = load_sums(key)
-end
-for _, room in ipairs(found) do
-    unread = unread + room[1]
-end
+local version, unread, derived, forgotten, news, elsewhere = catch_up_with_rooms(key, user, settings)
 -- The version may be older than what is remembered, or of a side that has ended or lost its tail.
 local from = began > 0 and began or since
 local whole = from == 0 or from < forgotten or from > version
@@ -37,8 +27,8 @@ local flat = (whole or since < version) and redis.call("HGETALL", key) or NONE
 for i = 1, #flat, 2 do
     local room = room_of_field(flat[i])
     if room then
-        local _, _, _, state, changed_at = read_copy(flat[i + 1])
-        local there = state == ACTIVE or state == DERIVED
+        local _, _, _, state, changed_at, tags = read_copy(flat[i + 1])
+        local there = is_there(state, tags)
         if whole and there or not whole and changed_at > since then
             append(changed, room, changed_at, there and 1 or 0)
         end

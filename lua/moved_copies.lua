@@ -15,19 +15,9 @@
 -- Cost       commands <= 12 + 5 * derived + 27 * visited,
 --            turns <= 8 + 4 * rooms + 4 * sets + derived * 30 + visited * (10 + 12 * tags)
 --            as in changes
---@include lib/copies
---@include lib/arrays
---@plan
+--@include lib/following
 
-local version, unread, with_news, derived, forgotten = load_sums(key)
-local found, news, elsewhere = NONE, NONE, NONE
-if with_news == 1 or derived > 0 then
-    found, news, elsewhere = visit_rooms(key, user, settings, with_news, derived, true)
-    version, unread, with_news, derived, forgotten = load_sums(key)
-end
-for _, room in ipairs(found) do
-    unread = unread + room[1]
-end
+local version, unread, derived, forgotten, news, elsewhere = catch_up_with_rooms(key, user, settings)
 local lost = since > 0 and (since < forgotten or since > version)
 local moved = {}
 local flat = since > 0 and since < version and not lost and redis.call("HGETALL", key) or NONE
@@ -36,7 +26,7 @@ for i = 1, #flat, 2 do
     if room then
         local _, _, count, state, changed_at, tags = read_copy(flat[i + 1])
         if changed_at > since then
-            append(moved, room, changed_at, count, tags, (state == ACTIVE or state == DERIVED) and 1 or 0)
+            append(moved, room, changed_at, count, tags, is_there(state, tags) and 1 or 0)
         end
     end
 end

@@ -8,8 +8,9 @@ from readstate.domain.changes import MovedRooms
 from readstate.domain.rooms import Status
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
-from readstate.store.redis_store import RedisStore
+from readstate.store.redis_store import RedisStore, redis_store
 from tests.support.rooms import a_room, posted
+from tests.support.schedule import SteppedExecutor, settle
 
 
 async def moved(store: RedisStore, app: str, since: int = 0) -> MovedRooms:
@@ -61,6 +62,50 @@ async def test_derived_rooms_are_asked(store: RedisStore, app: str) -> None:
         await posted(store, app)
         answer = await moved(store, app, before.version)
         assert (seen(answer), answer.badge) == ({"r": (count, (), True)}, count)
+
+
+@pytest.mark.parametrize("fanout_limit", [1])
+async def test_a_derived_room_that_is_frozen_is_not_there(store: RedisStore, app: str) -> None:
+    await a_room(store, app, tags=["b", "a"])
+    before = await moved(store, app)
+    await posted(store, app)
+    for status, there in ((Status.FROZEN, False), (Status.ACTIVE, True), (Status.FROZEN, False)):
+        await store.rooms.set_status(app=app, room="r", status=status)
+        answer = await moved(store, app, before.version)
+        assert [room.there for room in answer.rooms] == [there]
+        assert answer.badge == there
+        assert not there or seen(answer) == {"r": (1, ("a", "b"), True)}
+        changes = await store.changes.changes(app=app, user="ann", since=str(before.version))
+        assert ([room.room for room in changes.rooms], changes.removed) == (([], ["r"]), (["r"], []))[there]
+    assert (await store.changes.changes(app=app, user="ann")).removed == []
+
+
+async def test_of_one_version_there_is_one_badge(executor: Executor, app: str) -> None:
+    """Two ask the same derived room, one before a message and one after it. The first one's news of
+    the room comes last to the user's side, which then knows better.
+    """
+    stepped = SteppedExecutor(executor)
+    first, second = (redis_store(by, fanout_limit=1, attention_posts=64) for by in (stepped, executor))
+    await a_room(second, app, members=["ann", *(f"m{number}" for number in range(9))])
+    before = await moved(second, app)
+    await posted(second, app)
+    asking = asyncio.create_task(moved(first, app, before.version))
+    await settle()
+    while stepped.tickets and stepped.tickets[0].name != "apply":
+        await let_go(stepped)
+    await posted(second, app)
+    others = await moved(second, app, before.version)
+    while not asking.done():
+        await let_go(stepped)
+    answer = await asking
+    assert others.badge == 2
+    assert answer.version != others.version or answer == others
+
+
+async def let_go(stepped: SteppedExecutor) -> None:
+    ticket = stepped.tickets.pop(0)
+    ticket.reply.set_result(await ticket.make())
+    await settle()
 
 
 async def test_news_of_which_the_user_was_not_told(store: RedisStore, app: str) -> None:

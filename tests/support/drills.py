@@ -5,6 +5,7 @@ Each has a short form among the other tests, and a long one for `make drills`, w
 
 import shutil
 import statistics
+from collections import Counter
 from dataclasses import dataclass, field
 
 import pytest
@@ -19,7 +20,7 @@ HEADINGS = ("drill", "done", "lost", "wrong", "seen going back", "longest outage
 class Found:
     """What a drill has done, and what went wrong in it."""
 
-    done: dict[str, int] = field(default_factory=dict)
+    done: Counter[str] = field(default_factory=Counter)
     allowed_to_be_lost: int = 0  # what was answered at the level `fast`, and was then lost by a failover
     lost: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
@@ -29,7 +30,7 @@ class Found:
 
     def count(self, what: str, more: int = 1) -> None:
         """So much more was done of this."""
-        self.done[what] = self.done.get(what, 0) + more
+        self.done[what] += more
 
     @property
     def faults(self) -> list[str]:

@@ -48,7 +48,7 @@ class RedisChanges(Operations):
 
         reply = await ask()
         derived(reply.derived)
-        reply, asked = await self._visits.settle(app, user, reply, ask, follow=True)
+        reply, _ = await self._visits.settle(app, user, reply, ask, follow=True)
         # Versions rise from change to change, so a page can end after any of them.
         changed = sorted(reply.changed, key=lambda change: change.version)
         looked_at(len(changed))
@@ -57,7 +57,7 @@ class RedisChanges(Operations):
         present = {room.room for room in rooms}
         return ChangedRooms(
             version=_next(reply, began, listed[-1] if more else None),
-            badge=reply.unread + sum(room.unread for room in asked),
+            badge=reply.unread,
             snapshot=reply.whole,
             more=more,
             rooms=rooms,
@@ -69,10 +69,10 @@ class RedisChanges(Operations):
             call = lua.moved_copies(app=app, user=user, settings=self._settings, since=since)
             return self._executor.call(call, Keys.user(app, user))
 
-        reply, asked = await self._visits.settle(app, user, await ask(), ask, follow=True)
+        reply, _ = await self._visits.settle(app, user, await ask(), ask, follow=True)
         return MovedRooms(
             version=reply.version,
-            badge=reply.unread + sum(room.unread for room in asked),
+            badge=reply.unread,
             lost=reply.lost,
             rooms=sorted(reply.moved, key=lambda room: room.version),
         )

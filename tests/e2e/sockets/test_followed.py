@@ -56,7 +56,7 @@ class Trial:
     async def change(self, room: str) -> None:
         call, messages = self.backend.call, self.messages[room]
         match self.rng.choice(
-            ("post", "post", "post", "back-fill", "read", "delete", "tags", "join", "leave", "count")
+            ("post", "post", "post", "back-fill", "read", "delete", "tags", "join", "leave", "status")
         ):
             case "post":
                 messages.append(await self.backend.post(room, self.others[0]))
@@ -69,6 +69,8 @@ class Trial:
                 await call("DELETE", f"/rooms/{room}/messages/{messages.pop(self.rng.randrange(len(messages)))}")
             case "tags":
                 await call("PUT", f"/rooms/{room}", {"roomTags": self.rng.sample(["a", "b", "c"], 2)})
+            case "status":
+                await call("PUT", f"/rooms/{room}", {"status": self.rng.randrange(2)})
             case "join":
                 await self.backend.add(room, self.ann)
             case "leave":
@@ -77,6 +79,7 @@ class Trial:
     async def settled(self, follower: Follower) -> float:
         follower.heal(cut=(cut := self.rng.random() < 0.5))
         if follower.line.has_lost and not cut:
+            await self.backend.call("PUT", f"/rooms/{self.rooms[0]}", {"status": 1})
             await self.backend.add(self.rooms[0], self.ann)
             await self.backend.post(self.rooms[0], self.others[0])
         quiet_at = time.monotonic()

@@ -86,14 +86,14 @@ async def test_a_deleted_room_has_no_subscribers(hub: Hub[str], slow: SlowStore)
 
 async def test_a_join_while_loading_is_not_lost(hub: Hub[str], slow: SlowStore) -> None:
     """The store's answer is older than the join. The room is listened to for others, if at all."""
-    unsettled: list[tuple[str, str, str, bool]] = []
-    hub.on_unsettled = lambda *what: unsettled.append(what)
+    said: list[tuple[str, str, str, bool]] = []
+    hub.on_said = lambda *what: said.append(what)
     adding = asyncio.create_task(hub.add(APP, "ann", "phone"))
     answer = await slow.asked.get()
     hub.on_joined(APP, "r", ["ann"])
     answer.set_result([])
     await adding
-    assert unsettled == [(APP, "ann", "r", True)]
+    assert said == [(APP, "ann", "r", True)]
 
 
 async def test_a_leave_while_loading_is_not_undone(hub: Hub[str], slow: SlowStore) -> None:
@@ -185,11 +185,10 @@ async def test_the_notices_of_the_user_and_of_each_room_are_listened_to_while_ne
     assert not heard.counts
 
 
-async def test_what_a_user_is_told_is_settled_only_where_the_room_has_not_said_it(
-    hub: Hub[str], slow: SlowStore
-) -> None:
-    unsettled: list[tuple[str, str, str, bool]] = []
-    hub.on_unsettled = lambda *what: unsettled.append(what)
+async def test_what_a_user_is_told_is_passed_on(hub: Hub[str], slow: SlowStore) -> None:
+    """While the user is loaded it is kept, and passed on where the store says something else."""
+    said: list[tuple[str, str, str, bool]] = []
+    hub.on_said = lambda *what: said.append(what)
     adding = asyncio.create_task(hub.add(APP, "ann", "phone"))
     answer = await slow.asked.get()
     hub.on_membership(APP, "ann", "left", is_member=False)
@@ -198,12 +197,22 @@ async def test_what_a_user_is_told_is_settled_only_where_the_room_has_not_said_i
     answer.set_result(["r", "left"])
     await adding
     assert (subscribers(hub, "r"), subscribers(hub, "left")) == (["phone"], [])
+    assert said == [(APP, "ann", "joined", True)]
     hub.on_membership(APP, "ann", "r", is_member=True)
-    hub.on_membership(APP, "ann", "s", is_member=False)
     hub.on_membership(APP, "bob", "r", is_member=True)
     hub.on_membership(APP, "ann", "r", is_member=False)
-    hub.on_membership(APP, "ann", "s", is_member=True)
-    assert unsettled == [(APP, "ann", "joined", True), (APP, "ann", "r", False), (APP, "ann", "s", True)]
+    assert said[1:] == [(APP, "ann", "r", True), (APP, "ann", "r", False)]
+
+
+async def test_who_comes_into_a_room_is_told_of(hub: Hub[str], slow: SlowStore) -> None:
+    entered: list[tuple[str, str]] = []
+    hub.on_entered = lambda *who: entered.append(who)
+    await add(hub, slow, "ann", "phone", "r")
+    hub.on_joined(APP, "r", ["ann"])
+    assert entered == []
+    hub.on_left(APP, "r", ["ann"])
+    hub.on_joined(APP, "r", ["ann", "bob"])
+    assert entered == [(APP, "ann")]
 
 
 async def test_a_failing_store_adds_no_connection(hub: Hub[str], slow: SlowStore) -> None:
@@ -252,7 +261,7 @@ class History:
         self.on_their_way: dict[Source, list[tuple[str, str, bool]]] = {}  # (kind, room, flag)
         self.notices = CountedNotices(self.random.randrange(3))
         self.hub: Hub[str] = Hub(self.rooms_of, self.notices)
-        self.hub.on_unsettled = self.settle
+        self.hub.on_said = self.settle
         self.settling: set[asyncio.Task[None]] = set()
 
     def happen(self) -> None:

@@ -383,17 +383,29 @@ async def test_what_is_another_deliverers_by_now_is_left_to_it(
         name = "standard"
 
         async def request(self, event: ReadEvent, now_s: int) -> WebhookRequest | None:
-            key = Keys.events(shard_of(event))
+            key, shard = Keys.events(shard_of(event)), deliverer._held[shard_of(event)]
             await executor.command("SET", f"{key}:h", "another", key=key)
-            await asyncio.sleep(0.1)
+            await wait_until(is_lost(shard), "the shard to be known as lost")
+            made.append(event)
             return await STANDARD.request(event, now_s)
+
+    def is_lost(shard: Any) -> Callable[[], Awaitable[bool]]:
+        async def is_lost() -> bool:
+            return not shard.is_held
+
+        return is_lost
 
     async def slowly(event: ReadEvent) -> Sequence[Form]:
         return [Slow()]
 
-    async with delivering(choose=slowly):
+    async def prepared() -> bool:
+        return bool(made)
+
+    made: list[ReadEvent] = []
+    async with delivering(choose=slowly) as deliverer:
         await written(executor, an_event(app))
-        await asyncio.sleep(1)
+        await wait_until(prepared, "the request to be made")
+        await asyncio.sleep(0.5)
     assert receiver.calls == []
 
 

@@ -94,26 +94,17 @@ class Following:
         app = source.app
         match notice:
             case notices.CursorMoved():
-                self._note(app, notice.member)
+                self.note(app, notice.member)
             case notices.MembershipChanged() | notices.CopyChanged():
-                self._note(app, source.name)
+                self.note(app, source.name)
             case notices.MessagePosted(change="edit"):
                 pass
             case notices.MessagePosted() | notices.MessageDeleted() | notices.RoomChanged() | notices.CountsChanged():
                 for user in self._hub.local_members(app, notice.room):
-                    self._note(app, user)
+                    self.note(app, user)
 
-    def call_back(self, app: str, user: str, connection: Connection) -> None:
-        """`connection` is in the hub again, and has missed something."""
-        send_to_all([connection], SYNC)
-        self._note(app, user)
-
-    async def stop(self) -> None:
-        """Tell no more."""
-        self._throttle.stop()
-        await cancel_and_wait(self._asking)
-
-    def _note(self, app: str, user: str) -> None:
+    def note(self, app: str, user: str) -> None:
+        """Something of what `user` is told may have changed."""
         follower = self._followers.get((app, user))
         if follower is None:
             return
@@ -121,6 +112,16 @@ class Following:
             follower.has_missed = True
         elif not self._throttle.defers(follower):
             self._ask_soon(follower)
+
+    def call_back(self, app: str, user: str, connection: Connection) -> None:
+        """`connection` is in the hub again, and has missed something."""
+        send_to_all([connection], SYNC)
+        self.note(app, user)
+
+    async def stop(self) -> None:
+        """Tell no more."""
+        self._throttle.stop()
+        await cancel_and_wait(self._asking)
 
     def _ask_soon(self, follower: _Follower) -> None:
         if not follower.connections:
@@ -138,7 +139,8 @@ class Following:
             answers = await asyncio.gather(*(self._ask(follower) for follower in batch), return_exceptions=True)
             for follower, answer in zip(batch, answers, strict=True):
                 if isinstance(answer, BaseException):
-                    self._throttle.defers(follower)  # until later
+                    if not self._throttle.defers(follower):  # the question took longer than that
+                        self._waiting[follower] = None
                     if not isinstance(answer, Fault):
                         logger.error("changes could not be asked for", exc_info=answer)
                 else:

@@ -53,14 +53,16 @@ class _LocalUser(Generic[AnyConnection]):
 class Hub(Generic[AnyConnection]):
     """The index. Only `add` waits.
 
-    `on_unsettled(app, user, room, is_member)` is to be set: what the user's notices say of a room
-    and its own have not said.
+    To be set: `on_said(app, user, room, is_member)`, what the user's notices say of a room, and its
+    own may not have said; and `on_entered(app, user)`, a user is in one more room, of which some
+    notices may have passed already.
     """
 
     def __init__(self, rooms_of: RoomsOf, notices: Notices) -> None:
         self._rooms_of = rooms_of
         self._notices = notices
-        self.on_unsettled: Callable[[str, str, str, bool], None] = lambda app, user, room, is_member: None
+        self.on_said: Callable[[str, str, str, bool], None] = lambda app, user, room, is_member: None
+        self.on_entered: Callable[[str, str], None] = lambda app, user: None
         self._users: dict[tuple[str, str], _LocalUser[AnyConnection]] = {}
         self._loading: set[_LocalUser[AnyConnection]] = set()
         # A dict without values: a small one takes a third of a set.
@@ -129,6 +131,7 @@ class Hub(Generic[AnyConnection]):
                 local.changes[room] = True
             elif room not in local.rooms:
                 self._enter_if_heard(local, room)
+                self.on_entered(*local.key)
 
     def on_left(self, app: str, room: str, members: Iterable[str]) -> None:
         """`members` have left `room`."""
@@ -155,8 +158,8 @@ class Hub(Generic[AnyConnection]):
             return
         if local.rooms is None:
             local.changes[room] = is_member
-        elif is_member != (room in local.rooms):
-            self.on_unsettled(app, user, room, is_member)
+        else:
+            self.on_said(app, user, room, is_member)
 
     # Gaps
 
@@ -225,7 +228,7 @@ class Hub(Generic[AnyConnection]):
                 self._enter_if_heard(local, room)
         for room, joined in changes.items():
             if joined:
-                self.on_unsettled(app, user, room, True)
+                self.on_said(app, user, room, True)
 
     # The index
 
@@ -239,7 +242,7 @@ class Hub(Generic[AnyConnection]):
             local.rooms.add(room)
             self._subscribers[app, room][local] = None
         else:  # the room is not listened to any more, or the subscription was lost
-            self.on_unsettled(app, user, room, True)
+            self.on_said(app, user, room, True)
 
     def _leave(self, local: _LocalUser[AnyConnection], room: str) -> None:
         assert local.rooms is not None

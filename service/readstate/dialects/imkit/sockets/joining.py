@@ -42,14 +42,14 @@ class Joining:
         self._unsettled: dict[Source, dict[str, bool]] = {}  # room -> user -> whether they are said to be in it
         self._tasks = Tasks()
 
-    def on_unsettled(self, app: str, user: str, room: str, is_member: bool) -> None:
-        """The user's notices say whether `user` is in `room`, and the room's have not said so."""
+    def on_said(self, app: str, user: str, room: str, is_member: bool) -> None:
+        """The user's notices say whether `user` is in `room`; the room's may not have said so."""
         source = Source.room(app, room)
         if source in self._unsettled:
             self._unsettled[source][user] = is_member
-            return
-        self._unsettled[source] = {user: is_member}
-        self._tasks.start(self._settle(source))
+        elif is_member != self._hub.is_member(app, user, room):
+            self._unsettled[source] = {user: is_member}
+            self._tasks.start(self._settle(source))
 
     async def stop(self) -> None:
         await self._tasks.stop()

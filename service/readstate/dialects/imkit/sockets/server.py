@@ -65,7 +65,8 @@ class SocketServer:
         self._delivery = Delivery(hub, payloads, on_revoked=self._token_watch.on_revoked)
         self._is_stopping = False
         self._joining = Joining(hub, notices, self._delivery, self._gap_closing.on_gap)
-        hub.on_unsettled = self._joining.on_unsettled
+        hub.on_said = self._joining.on_said
+        hub.on_entered = self._following.note
         notices.attach(self._on_notice, self._gap_closing.on_gap)
 
     async def start(self) -> None:
