@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from itertools import cycle
 from typing import Any
 
 from loadtest.bench.machine import BenchError
@@ -17,6 +18,8 @@ from loadtest.bench.processes import HttpServer
 from loadtest.frames import close_frame, text_frame, upgrade_request
 
 IN_FLIGHT = 128  # sockets that are being connected
+# Clients come from many addresses; one address may have half of a worker's descriptors at most.
+_ADDRESSES = cycle(f"127.0.0.{last}" for last in range(2, 18))
 CONNECT_S = 60.0
 SETTLED_S, STILL_S = 30.0, 0.3
 
@@ -134,7 +137,9 @@ class Crowd:
         assert socket.ready is not None
         try:
             async with asyncio.timeout(CONNECT_S):
-                await asyncio.get_running_loop().create_connection(lambda: socket, self.server.host, self.server.port)
+                await asyncio.get_running_loop().create_connection(
+                    lambda: socket, self.server.host, self.server.port, local_addr=(next(_ADDRESSES), 0)
+                )
                 await socket.ready
         except (OSError, TimeoutError) as error:
             raise BenchError(f"a socket could not be connected: {error!r}") from None

@@ -76,5 +76,5 @@ class Drill:
 
 
 def as_text(table: Table) -> list[str]:
-    """The rows of a table in Markdown, as docs/operating-a-cluster.md has it."""
+    """The rows of a table in Markdown, as docs/failure-drills.md has it."""
     return [f"| {' | '.join(row)} |" for row in (HEADINGS, ("---",) * len(HEADINGS), *table)]

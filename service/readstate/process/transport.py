@@ -35,6 +35,15 @@ class GatheringTransport:
             self._loop.call_soon(self._flush)
         self._waiting.append(data)
 
+    def write_now(self, data: bytes) -> None:
+        """Write what its sender has collected already, behind what waits here."""
+        if self._waiting:
+            self._waiting.append(data)
+            return
+        # uvloop raises it for a client that went away in this turn.
+        with contextlib.suppress(RuntimeError):
+            self._transport.write(data)
+
     def close(self) -> None:
         """Close after what was written.
 

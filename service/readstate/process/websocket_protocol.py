@@ -134,7 +134,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol, Movable):
 
     def write_frames(self, frames: bytes) -> None:
         """Write finished frames; only while it is writable."""
-        self.transport.write(frames)
+        transport: Any = self.transport  # a GatheringTransport
+        transport.write_now(frames)
 
     def start_close(self, code: int, reason: str) -> None:
         """Send a close frame, and close when the client has answered it or after LINGER_S."""

@@ -78,21 +78,26 @@ class ServerEvent:
     `payload` is JSON. `receipt` is explained in Packet.
     """
 
-    __slots__ = ("_packets", "_payload", "name", "receipt")
+    __slots__ = ("_base64", "_payload", "_raw", "name", "receipt")
 
     def __init__(self, name: str, payload: bytes, receipt: tuple[str, str] | None = None) -> None:
         self.name = name
         self.receipt = receipt
         self._payload = payload
-        self._packets: dict[Encoding, Packet] = {}
+        self._raw: Packet | None = None
+        self._base64: Packet | None = None
 
     def packet(self, encoding: Encoding) -> Packet:
         """The event as a packet."""
-        packet = self._packets.get(encoding)
-        if packet is None:
-            text = f'{MESSAGE}{EVENT}["{self.name}",{as_argument(self._payload, encoding)}]'
-            packet = self._packets[encoding] = Packet(text, self.receipt)
+        if encoding is Encoding.RAW:
+            packet = self._raw = self._raw or self._made(encoding)
+        else:
+            packet = self._base64 = self._base64 or self._made(encoding)
         return packet
+
+    def _made(self, encoding: Encoding) -> Packet:
+        text = f'{MESSAGE}{EVENT}["{self.name}",{as_argument(self._payload, encoding)}]'
+        return Packet(text, self.receipt)
 
 
 class JoinedPacket(Packet):

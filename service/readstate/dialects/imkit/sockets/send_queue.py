@@ -63,6 +63,7 @@ class SendQueue:
     on_overflow: Callable[[], None]
     is_sealed: bool = False  # no more packets are accepted
     counted_bytes: int = 0  # behind the packet that is sent next
+    _only: Packet | None = None  # the packet that waits alone, which is the usual case
     _packets: dict[int, Packet] = field(default_factory=dict)
     _receipts: dict[tuple[str, str], int] = field(default_factory=dict)
     _next: int = 0
@@ -70,17 +71,19 @@ class SendQueue:
     _budget: QueueBudget | None = None
 
     def __len__(self) -> int:
-        return len(self._packets)
+        return len(self._packets) + (self._only is not None)
 
     def push(self, packet: Packet) -> None:
         """Add a packet. Does nothing when the queue is sealed."""
         if self.is_sealed:
             return
-        if packet.receipt is not None:
-            self._supersede(packet.receipt)
-        self._packets[self._next] = packet
-        self._next += 1
-        self._total_bytes += len(packet.frame)
+        if not self._packets:
+            if self._only is None:
+                self._only = packet
+                return
+            self._append(self._only)
+            self._only = None
+        self._append(packet)
         self._count()
         if len(self._packets) > MAX_PACKETS or self.counted_bytes > MAX_BYTES:
             self.overflow()
@@ -93,6 +96,9 @@ class SendQueue:
         They are no longer counted, though the transport may send them slowly. So a batch must be
         small.
         """
+        if self._only is not None:
+            alone, self._only = [self._only], None
+            return alone
         numbers, size = [], 0
         for number, packet in self._packets.items():
             numbers.append(number)
@@ -120,11 +126,19 @@ class SendQueue:
     def overflow(self) -> None:
         """The client is too slow: drop all packets and report it."""
         self.is_sealed = True
+        self._only = None
         self._packets.clear()
         self._receipts.clear()
         self._total_bytes = 0
         self._count()
         self.on_overflow()
+
+    def _append(self, packet: Packet) -> None:
+        if packet.receipt is not None:
+            self._supersede(packet.receipt)
+        self._packets[self._next] = packet
+        self._next += 1
+        self._total_bytes += len(packet.frame)
 
     def _supersede(self, receipt: tuple[str, str]) -> None:
         if len(self._packets) >= SLOW_AT and receipt in self._receipts:

@@ -36,8 +36,10 @@ class WebSocketTransport:
         return self._writer.is_writable()
 
     def send(self, packets: Sequence[packets.Packet]) -> None:
-        frames = [packet.frame for packet in packets]
-        self._writer.write_frames(frames[0] if len(frames) == 1 else b"".join(frames))
+        if len(packets) == 1:
+            self._writer.write_frames(packets[0].frame)
+        else:
+            self._writer.write_frames(b"".join([packet.frame for packet in packets]))
 
     def close(self, code: int, reason: str) -> None:
         self._writer.start_close(code, reason)
