@@ -32,7 +32,6 @@ def replica(own_server: Server) -> Iterator[Server]:
     port = free_port()
     with short_directory() as directory, own_server.client() as primary:
         primary.config_set("port", port)
-        primary.config_set("repl-diskless-sync-delay", 0)
         replica = Server(directory / "replica")
         replica.start()
         with replica.client() as client:

@@ -161,7 +161,8 @@ class Server:
             "--maxmemory-policy",
             "noeviction",
         ]
-        options += ["--busy-reply-threshold", "1000"]
+        # A replica is sent what there is at once, not after the 5 s in which others might come.
+        options += ["--busy-reply-threshold", "1000", "--repl-diskless-sync-delay", "0"]
         if not self.clustered:
             return [*options, "--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"]
         options += [
