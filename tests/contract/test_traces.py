@@ -127,6 +127,24 @@ async def test_operators_are_not_traced(traced: Traced) -> None:
     assert traced.spans() == []
 
 
+async def test_what_a_caller_may_send_does_not_fill_the_log(traced: Traced, caplog: pytest.LogCaptureFixture) -> None:
+    """OpenTelemetry would write a line for each word that it cannot read, with the word."""
+    unreadable = ",".join(f"secret{number}" for number in range(50))
+    await read(traced, "garden", {**SAMPLED, "baggage": unreadable, "tracestate": unreadable})
+    assert [span.name for span in traced.spans()][-1] == "PUT /rooms/{room}/lastRead"
+    assert "secret" not in caplog.text
+
+
+async def test_the_log_has_the_trace_of_the_span(traced: Traced, caplog: pytest.LogCaptureFixture) -> None:
+    """That is another than the caller's, if the caller's cannot be one."""
+    traced.client.headers["traceparent"] = f"00-{'0' * 32}-{PARENT}-01"
+    with caplog.at_level("DEBUG", "readstate.app"):
+        await traced.as_user("ben", "GET", "/me/badge")
+    *_, call = traced.spans()
+    (line,) = [record for record in caplog.records if record.message == "request"]
+    assert line.trace_id == f"{call.context.trace_id:032x}"  # type: ignore[attr-defined]
+
+
 async def test_the_log_has_the_trace_of_a_call_without_one(traced: Traced, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("DEBUG", "readstate.app"):
         await traced.as_user("ben", "GET", "/me/badge")

@@ -44,6 +44,30 @@ def test_a_protocol_that_is_not_spoken_is_named() -> None:
         open_traces({**ENDPOINT, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"})
 
 
+UNUSABLE = [
+    ("OTEL_PROPAGATORS", "b3", "Propagator b3 not found"),
+    ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "x", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT"),
+    ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "5000", "max_export_batch_size"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "said"), UNUSABLE)
+def test_a_variable_that_cannot_be_followed_is_a_doubt(name: str, value: str, said: str) -> None:
+    """A service warns of it and serves, and the doctor names it. Each is read at another moment."""
+    pytest.importorskip("opentelemetry.sdk", reason="the extra otel is not installed")
+    look = (
+        "import os\n"
+        "from readstate.tracing import describe, traces_or_warning\n"
+        "print(traces_or_warning(os.environ))\n"
+        "describe(os.environ)"
+    )
+    environ = {**clean_environ({}), **ENDPOINT, name: value}
+    done = subprocess.run([sys.executable, "-c", look], env=environ, capture_output=True, text=True, check=False)
+    assert done.stdout == "None\n", done.stderr
+    assert "Doubt: no traces are made: OpenTelemetry cannot be set up: " in done.stderr
+    assert said in done.stderr
+
+
 def test_a_worker_without_traces_loads_and_wraps_nothing() -> None:
     """It is the application itself, on the executor itself.
 

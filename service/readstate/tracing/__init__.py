@@ -32,9 +32,14 @@ def open_traces(environ: Mapping[str, str]) -> "Traces | None":
         raise Doubt(f"no traces are made: the protocol is {protocol}, and {_SPOKEN} is spoken; set {_PROTOCOLS[1]}")
     try:
         from readstate.tracing.spans import Traces, exporting_provider
+
+        traces = Traces(exporting_provider)
+        traces.try_out()
     except ModuleNotFoundError as error:
         raise Doubt(f"no traces are made: {error.name} is missing; install readstate[otel]") from None
-    return Traces(exporting_provider)
+    except Exception as error:  # of any kind, and some come from an import: that is when variables are read
+        raise Doubt(f"no traces are made: OpenTelemetry cannot be set up: {error}") from None
+    return traces
 
 
 def traces_or_warning(environ: Mapping[str, str]) -> "Traces | None":

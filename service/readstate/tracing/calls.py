@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from litestar.types import Message, Receive, Scope, Send
 from opentelemetry.context import Context
-from opentelemetry.propagate import extract
 from opentelemetry.propagators.textmap import Getter
 from opentelemetry.trace import Span, SpanKind, StatusCode, format_trace_id
 
@@ -65,7 +64,7 @@ class TracedService:
         return path not in _FOR_OPERATORS and not path.startswith(self._socket_paths)
 
     async def _serve(self, scope: Any, receive: Receive, send: Send) -> None:
-        came_from = extract(scope["headers"], context=Context(), getter=_HEADERS)
+        came_from = self._traces.propagator.extract(scope["headers"], context=Context(), getter=_HEADERS)
         method: str = scope["method"]
         attributes = {"http.request.method": method, "url.scheme": scope["scheme"]}
         with self._traces.span(method, SpanKind.SERVER, context=came_from, attributes=attributes) as span:

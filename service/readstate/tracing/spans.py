@@ -5,16 +5,20 @@ users, rooms and messages: no path, no key, no text of an error.
 """
 
 import asyncio
+import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Thread
 from typing import Any, Final
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.propagators.textmap import TextMapPropagator
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Span, SpanKind, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from readstate.errors import Refusal
 
@@ -23,6 +27,8 @@ OUTCOME: Final = "readstate.outcome"
 # For so long the end of a process waits until its last spans are sent.
 LAST_SPANS_S: Final = 2.0
 _NAME: Final = "readstate"
+# They warn of headers that they cannot read, in the words of these, and any caller may send them.
+_QUIET_LOGGERS: Final = ("opentelemetry.baggage", "opentelemetry.propagators", "opentelemetry.trace")
 
 
 def exporting_provider() -> TracerProvider:
@@ -38,13 +44,34 @@ def exporting_provider() -> TracerProvider:
     return provider
 
 
+def propagator() -> TextMapPropagator:
+    """How a call names its trace: as OTEL_PROPAGATORS says, else by W3C Trace Context alone.
+
+    Baggage, which OpenTelemetry would read as well, is of no use here, and any caller may send it.
+    Raises what OpenTelemetry raises for a name that it does not know.
+    """
+    if not os.environ.get("OTEL_PROPAGATORS"):
+        return TraceContextTextMapPropagator()
+    from opentelemetry.propagate import get_global_textmap  # it reads the variable when it is imported
+
+    return get_global_textmap()
+
+
 class Traces:
     """The spans of one process, between `begin` and `end`."""
 
     def __init__(self, make_provider: Callable[[], TracerProvider]) -> None:
+        """Raises what OpenTelemetry raises for variables that it cannot follow."""
         self._make_provider = make_provider
+        self.propagator = propagator()
+        for name in _QUIET_LOGGERS:
+            logging.getLogger(name).setLevel(logging.ERROR)
         self._provider: Any = None
         self._tracer: Any = None
+
+    def try_out(self) -> None:
+        """Make what sends spans and end it, without a span. Raises as the constructor does."""
+        self._make_provider().shutdown()
 
     def begin(self) -> None:
         """From now on spans are made. It may be called again after `end`."""

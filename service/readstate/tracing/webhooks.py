@@ -4,7 +4,6 @@ import ssl
 
 from msgspec import structs
 from opentelemetry.context import Context
-from opentelemetry.propagate import inject
 from opentelemetry.trace import SpanKind, StatusCode
 from yarl import URL
 
@@ -25,7 +24,7 @@ class TracedSender(Sender):
         attributes = {"http.request.method": "POST", "server.address": self._host}
         with self._traces.span("webhook", SpanKind.CLIENT, context=Context(), attributes=attributes) as span:
             headers = dict(request.headers)
-            inject(headers)
+            self._traces.propagator.inject(headers)
             answer = await super().send(structs.replace(request, headers=headers))
             span.set_attribute(OUTCOME, answer.reason or "ok")
             if answer.reason:

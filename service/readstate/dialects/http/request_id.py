@@ -31,12 +31,13 @@ def note(scope: Any, value: bytes) -> None:
 def for_log(scope: Any) -> dict[str, str]:
     """What the log says of a request: its id, and that of its trace, as far as they are given.
 
-    A call that is traced has one in any case, in `scope["trace_id"]`.
+    A call that is traced has its own in `scope["trace_id"]`, which may be another than that of the
+    header.
     """
     said = {"trace_id": scope["trace_id"]} if "trace_id" in scope else {}
     for name, value in scope.get("headers", ()):
         if name == REQUEST_ID and _ID.fullmatch(value):
             said["request_id"] = value.decode("ascii")
         elif name == TRACE and (found := _TRACE.fullmatch(value)):
-            said["trace_id"] = found[1].decode("ascii")
+            said.setdefault("trace_id", found[1].decode("ascii"))
     return said
