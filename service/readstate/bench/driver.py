@@ -21,6 +21,7 @@ import httptools
 
 LAST_ANSWERS_S = 5.0  # how long answers may be under way after the last call
 HOPELESS_S = 3.0  # a call that has waited for so long ends the step: the service does not keep up
+CONNECT_S = 5.0  # how long a step waits for connections, before it begins with those that there are
 NO_ANSWER = 0  # the status of a call that was not answered
 
 
@@ -82,6 +83,7 @@ class Driver:
 
     async def drive(self, plan: Callable[[], Planned], rate: float, warm_s: float, seconds: float) -> Tally:
         """Make `rate` calls a second for `warm_s` and then, counted, for `seconds`."""
+        await self._fill()
         # A pause of the driver to look for garbage would count as the service's.
         gc.collect()
         gc.disable()
@@ -91,6 +93,13 @@ class Driver:
         finally:
             self._step = None
             gc.enable()
+
+    async def _fill(self) -> None:
+        """Open again what the service has closed since the last step, as idle."""
+        for _ in range(self._size - len(self._all) - len(self._opening)):
+            self._begin_to_open()
+        if self._opening:
+            await asyncio.wait(self._opening, timeout=CONNECT_S)
 
     async def _open(self) -> None:
         tls = ssl.create_default_context() if self._tls else None
@@ -111,9 +120,12 @@ class Driver:
         with suppress(ValueError):
             self._free.remove(connection)
         if self._step:
-            task = asyncio.get_running_loop().create_task(self._open_again())
-            self._opening.add(task)
-            task.add_done_callback(self._opening.discard)
+            self._begin_to_open()
+
+    def _begin_to_open(self) -> None:
+        task = asyncio.get_running_loop().create_task(self._open_again())
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
 
     async def _open_again(self) -> None:
         while True:

@@ -127,7 +127,7 @@ async def _asked(url: str) -> tuple[str, str]:
         try:
             async with session.get(f"{url}/schema") as answer:
                 version = str((await answer.json(content_type=None))["info"]["version"])
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError, TypeError) as error:
             raise ReplayError(f"no service was found at {url}: {error or type(error).__name__}") from None
         with suppress(aiohttp.ClientError, TimeoutError, OSError, ValueError):
             async with session.get(f"{url}/metrics") as answer:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import cycle
 from random import Random
 
-from readstate.replay.api import Api, ReplayError, path
+from readstate.replay.api import Api, Refused, ReplayError, path
 from readstate.replay.feed import create_users, in_parallel, message_id
 
 TAGS = ("work", "home", "urgent", "travel")
@@ -60,7 +60,8 @@ class World:
         self._next = cycle(self.memberships)
 
     async def make(self) -> None:
-        """Create all of it. Raises ReplayError."""
+        """Create all of it. Raises ReplayError, before any change for an id in use."""
+        await in_parallel([*self.users, *self.listeners, self._writer], self._check_id, AT_ONCE)
         await create_users(self._api, self.users, concurrency=AT_ONCE)
         # Sockets need tokens, even where users call by the backend.
         for listener in self.listeners:
@@ -70,6 +71,17 @@ class World:
         for one in self.memberships:
             one.room.members.append(one.user)
         await in_parallel(self.rooms, self._make_room, AT_ONCE)
+
+    async def _check_id(self, user: str) -> None:
+        """Raises ReplayError for a user of the service. Those of a load are called as their ids."""
+        try:
+            known = await self._api.backend("GET", path("admin", "people", user))
+        except Refused as refused:
+            if refused.status == 404:
+                return
+            raise
+        if not any(line.get("profile", {}).get("nickname") == user for line in known["data"]):
+            raise ReplayError(f"there is a user {user} who is not of this command: give another --prefix")
 
     async def _make_room(self, room: Room) -> None:
         made = {"_id": room.id, "name": room.id, "roomType": "group", "roomTags": room.tags}

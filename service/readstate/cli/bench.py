@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from random import randrange
+from urllib.parse import urlsplit
 
 import uvloop
 
@@ -18,7 +19,8 @@ WRONG, NOT_DONE = 1, 2  # exit codes
 MORE = """\
 Calls come at random moments and are timed from these, so a service that stalls cannot hide it. Without
 --rate the rate is doubled until p99 passes the bound, and then narrowed down. The rooms that it makes
-and its tokens are removed at the end; its users stay, and are the same the next time.
+and its tokens are removed at the end; its users stay, and are the same the next time. Load a service
+that is not in use meanwhile.
 Exit code: 0 done, 1 no rate was kept or a notice went wrong, 2 the load could not be carried out.
 """
 
@@ -65,15 +67,26 @@ def run(args: argparse.Namespace) -> int:
             raise ReplayError("an API key is needed: give --api-key or set READSTATE_API_KEY")
         if not args.url.startswith(("http://", "https://")):
             raise ReplayError("--url must begin with http:// or https://")
+        if "@" in urlsplit(args.url).netloc:
+            raise ReplayError("--url must not have a password: the calls are made without it")
+        _check_writable(args.report)
         result = uvloop.run(bench(Wanted(**given), lambda line: print(line, flush=True)))
     except ReplayError as error:
         note(str(error))
         return NOT_DONE
-    args.report.write_text(page(result), encoding="utf-8")
     for line in (result.verdict(), result.verdict_of_notices(), *result.doubts()):
-        print(line)
+        print(line, flush=True)
+    args.report.write_text(page(result), encoding="utf-8")
     print(f"The report is in {args.report}.")
     return WRONG if result.wrong_notices or result.best is None else 0
+
+
+def _check_writable(report: Path) -> None:
+    """Raises OSError when it is not, which is better known before the load than after it."""
+    was_there = report.exists()
+    report.open("a").close()
+    if not was_there:
+        report.unlink()
 
 
 def _above_zero(kind: Callable[[str], float]) -> Callable[[str], float]:

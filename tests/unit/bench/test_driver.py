@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import SplitResult, urlsplit
 
 from readstate.bench.driver import NO_ANSWER, Driver, Planned
@@ -20,13 +20,14 @@ class Answering(asyncio.Protocol):
     """One connection of the server. Without an answer it is closed."""
 
     asked = 0
+    connections: ClassVar[list[asyncio.Transport]] = []
 
-    def __init__(self, answer: Answer, connections: list[asyncio.Transport]) -> None:
-        self._answer, self._connections = answer, connections
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
 
     def connection_made(self, transport: Any) -> None:
         self._transport: asyncio.Transport = transport
-        self._connections.append(transport)
+        Answering.connections.append(transport)
 
     def data_received(self, data: bytes) -> None:
         Answering.asked += 1
@@ -41,15 +42,20 @@ class Answering(asyncio.Protocol):
 
 @asynccontextmanager
 async def server(answer: Answer) -> AsyncIterator[SplitResult]:
-    connections: list[asyncio.Transport] = []
     Answering.asked = 0
+    Answering.connections.clear()
     loop = asyncio.get_running_loop()
-    listening = await loop.create_server(lambda: Answering(answer, connections), "127.0.0.1", 0)
+    listening = await loop.create_server(lambda: Answering(answer), "127.0.0.1", 0)
     yield urlsplit(f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}")
     listening.close()
-    for connection in connections:
+    await hang_up()
+
+
+async def hang_up() -> None:
+    """End every connection, as a service does with those that are idle."""
+    for connection in Answering.connections:
         connection.abort()
-    await asyncio.sleep(0)
+    await asyncio.sleep(0.01)
 
 
 async def test_waiting_for_a_connection_counts() -> None:
@@ -91,3 +97,14 @@ async def test_what_comes_before_the_counted_time_is_left_out() -> None:
 
         tally = await driver.drive(plan, rate=200, warm_s=0.1, seconds=0.1)
     assert 0 < tally.calls < sent
+
+
+async def test_connections_that_were_closed_between_two_rates_are_opened_again() -> None:
+    """The service closes idle ones, and posting for the next rate may take longer than that."""
+    async with server(lambda number: (0.0, OK)) as url, Driver(url, connections=2, seed=1) as driver:
+        await driver.drive(lambda: CALL, rate=200, warm_s=0, seconds=0.1)
+        await hang_up()
+        tally = await driver.drive(lambda: CALL, rate=200, warm_s=0, seconds=0.1)
+    assert tally.statuses == {200: tally.calls}
+    assert tally.calls > 0
+    assert not tally.is_hopeless
