@@ -6,13 +6,15 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -99,6 +101,40 @@ def test_the_tutorial_goes_as_it_is_written() -> None:
     given = [json.loads(answer) for answer in done.stdout.split(MARK)[1:]]
     assert len(given) >= 6
     assert given == [json.loads(answer) for answer in expected]
+
+
+class Pages(BaseHTTPRequestHandler):
+    """Answers one call after the other with what `answers` has."""
+
+    answers: ClassVar[list[tuple[int, bytes]]] = []
+    asked: ClassVar[list[str]] = []
+
+    def do_DELETE(self) -> None:
+        Pages.asked.append(self.path)
+        status, body = Pages.answers.pop(0)
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def test_the_loop_that_erases_goes_on_to_the_last_page_and_ends_at_an_error() -> None:
+    if not shutil.which("curl"):
+        pytest.skip("needs curl")
+    loop = block((DOCS / "people.md").read_text(encoding="utf-8"), "sh", "api DELETE")
+    Pages.asked.clear()
+    Pages.answers[:] = [
+        (200, b'{"RC":0,"RM":"OK","result":{"client":"ada","name":"e","rooms":1,"next":"p1"}}'),
+        (200, b'{"RC":0,"RM":"OK","result":{"client":"ada","name":"e","rooms":1,"next":null}}'),
+        (401, b'{"RC":401}'),
+    ]
+    with HTTPServer(("127.0.0.1", 0), Pages) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        script = loop.replace("http://127.0.0.1:8080", f"http://127.0.0.1:{server.server_port}")
+        for _ in range(2):
+            subprocess.run(["bash", "-c", script], capture_output=True, timeout=20, check=False)
+        server.shutdown()
+    first = "/admin/people/ada?page="
+    assert Pages.asked == [first, f"{first}p1", first]
 
 
 async def test_a_push_has_the_badge_of_each_user(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
