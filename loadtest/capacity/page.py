@@ -44,17 +44,17 @@ HOW = """\
 * A post costs something for each member of its room, which is taken from rooms of two sizes.
   Rooms are of one size here; very large ones tell no member
   ([architecture.md](architecture.md#bounds)).
-* A notice is written to each socket of the room's members, its cause's own included. On many
-  workers each of them is on another one, which has to read the notice: so each delivery costs
-  both.
+* A notice is written to each socket of the room's members, also to the sockets of the member who
+  caused it. On many workers each of them is on another one, which has to read the notice: so each
+  delivery costs both.
 * The store has a copy of each room at each of its users, the remembered messages, and the
   channels to which workers subscribe for users with sockets.
 * Replicas are not counted: one for each primary doubles the memory, and takes no calls."""
 
 BREAKS = """\
-**10^5.** One machine. A worker has one core, so workers are full first: start as many as the
-table says (`READSTATE_WORKERS`), and one more, so that one may be replaced. Give the store a
-replica for safety, not for speed.
+**10^5.** One machine, and nothing on it is full yet. Start one worker more than the table says
+(`READSTATE_WORKERS`), so that one may be replaced. Give the store a replica for safety, not for
+speed.
 
 **10^6.** The store's core: a server runs its scripts one after the other, so more cores do not
 help, and at more than half of it a failover or a rewrite of the append-only file is felt. Make it

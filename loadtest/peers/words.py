@@ -51,8 +51,8 @@ ABOUT_SCHEMAS = """\
 Which schema is the better one depends on the day. Computing from heads, a post changes the room,
 the message and the sender's row, whatever the room's size, but a badge looks at every room of the
 user. With counters a badge reads the user's rows, and a post writes a new version of a row for
-every member: in rooms of hundreds that is the dearer part. This service does the second for
-members who pay attention to a room, and the first for all others ([decision
+every member: in rooms of hundreds that is the more expensive part. This service does the second
+for members who pay attention to a room, and the first for all others ([decision
 0016](decisions/0016-a-post-costs-attention.md))."""
 
 ABOUT_DISK = """\
