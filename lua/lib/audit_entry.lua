@@ -47,6 +47,23 @@ local function audit_sender(room, entry)
     end
 end
 
+-- Its id leads to it. When it leads to another message of that id, this one's own was overwritten.
+local function audit_place(room, entry)
+    local place = load_message(room, entry.message)
+    if not place then
+        compare(of("place", entry.seq), "", entry.seq, function()
+            index_again(room, entry.message, entry.seq)
+        end)
+    elseif place ~= entry.seq then
+        note_difference(of("id", entry.seq), entry.message, LOST, function()
+            entry.message = stand_in_id(room, entry.seq)
+            entry.form, entry.id = pack_id(entry.message)
+            put_entry(room, entry)
+            index_again(room, entry.message, entry.seq)
+        end)
+    end
+end
+
 local function audit_entry(walk, entry)
     local room = walk.room
     if walk.gap then
@@ -61,9 +78,7 @@ local function audit_entry(walk, entry)
     end
     audit_row(room, entry)
     audit_sender(room, entry)
-    compare(of("place", entry.seq), load_message(room, entry.message) or "", entry.seq, function()
-        index_again(room, entry.message, entry.seq)
-    end)
+    audit_place(room, entry)
     if is_deleted(room, 1 + room.floor_seq, entry.kind) then
         walk.deleted[entry.seq] = true
     end

@@ -4,6 +4,11 @@
 --@include lib/room
 --@include lib/terms
 
+-- The id of what stands for a message whose own id is lost.
+local function stand_in_id(room, seq)
+    return string.sub(redis.sha1hex(room.key .. string.format("%.0f", seq)), 1, 24)
+end
+
 -- Something stands for a message of which nothing is known but that it was counted: so every count
 -- stays as it is.
 local function put_stand_in(room, seq, ordinal, kind, message)
@@ -30,8 +35,7 @@ local function fill_gap(walk, below, lost)
     note_difference("messages up to " .. shown(gap), "", LOST, function()
         for back = 0, places - 1 do
             local seq = gap - back
-            local message = newest and back == 0 and room.newest
-                or string.sub(redis.sha1hex(room.key .. string.format("%.0f", seq)), 1, 24)
+            local message = newest and back == 0 and room.newest or stand_in_id(room, seq)
             local ordinal = walk.expected - math.max(math.min(back, lost), 0)
             put_stand_in(room, seq, math.max(ordinal, 0), back < lost and COUNTABLE or 0, message)
         end

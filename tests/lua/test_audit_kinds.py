@@ -114,6 +114,8 @@ MESSAGES = [
     Kind("log: chunk cut", edit(":l", "1", cut), lost=True),
     Kind("log: wrong ordinals", edit(":l", "1", flipped(4, 3))),
     Kind("log: another kind of message", lambda p: p.edit(p.room + ":l", "1", kind_of_the_first)),
+    Kind("log: the id of a newer message", edit(":l", "0", lambda v: v.replace(b"m4", b"m9", 1)), lost=True),
+    Kind("log: the id of an older message", edit(":l", "0", lambda v: v.replace(b"m9", b"m4", 1)), lost=True),
     Kind("log: senders gone", on_room("HDEL", ":l", "s0"), lost=True),
     Kind("log: a chunk beyond the head", on_room("HSET", ":l", 77, b"x")),
     Kind("log: a field that is none", on_room("HSET", ":l", "what", b"x")),

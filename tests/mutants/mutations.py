@@ -404,6 +404,7 @@ MUTATIONS = [
     Mutation("changes.lua", "from < forgotten or ", ""),
     Mutation("changes.lua", "not whole and changed_at > since", "changed_at > since"),
     Mutation("changes.lua", "(whole or since < version)", "whole"),
+    Mutation("lib/audit_entry.lua", "    elseif place ~= entry.seq then\n", "    elseif false then\n"),
     Mutation("moved_copies.lua", "(since < forgotten or since > version)", "since > version"),
     Mutation("moved_copies.lua", "is_there(state, tags) and 1 or 0", "1"),
     Mutation("lib/following.lua", " and string.sub(tags, -1) ~= SEPARATOR", ""),
