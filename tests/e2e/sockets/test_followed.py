@@ -56,7 +56,7 @@ class Trial:
     async def change(self, room: str) -> None:
         call, messages = self.backend.call, self.messages[room]
         match self.rng.choice(
-            ("post", "post", "post", "back-fill", "read", "delete", "tags", "join", "leave", "status")
+            ("post", "post", "post", "back-fill", "read", "delete", "tags", "join", "leave", "status", "gone")
         ):
             case "post":
                 messages.append(await self.backend.post(room, self.others[0]))
@@ -71,6 +71,9 @@ class Trial:
                 await call("PUT", f"/rooms/{room}", {"roomTags": self.rng.sample(["a", "b", "c"], 2)})
             case "status":
                 await call("PUT", f"/rooms/{room}", {"status": self.rng.randrange(2)})
+            case "gone" if len(self.rooms) > 1:
+                self.rooms.remove(room)
+                await call("DELETE", f"/rooms/{room}")
             case "join":
                 await self.backend.add(room, self.ann)
             case "leave":

@@ -2,31 +2,37 @@
 
 Whatever may have changed the user's counts is announced: by the rooms to which the worker listens
 anyway, or to the user. Then the worker asks which copies have changed since what it has told last.
-So an event is never wrong, and none is missing, however many announcements were. Asking is also how
-the user pays attention (`lua/lib/visits.lua`): a room that has stopped telling them is visited.
+So none is missing, however many announcements were. An answer that has several rooms is told in as
+many events, the oldest change first. All of these have the badge of the whole answer: with a
+version before the last one it may be ahead of what the rooms told so far add up to.
 
-A user is asked for at once, and then at most every TELL_EVERY_S. Up to ASKED_AT_ONCE are asked for
-together; under load users wait for their turn, and what is announced meanwhile costs nothing more.
+Asking is also how the user pays attention (`lua/lib/visits.lua`): a room that has stopped telling
+them is visited.
+
+A user is asked for at once, and then at most every TELL_EVERY_S, one question at a time. There are
+at most ASKED_AT_ONCE questions in all; under load users wait for their turn, and what is announced
+meanwhile costs nothing more. A question that needs a node that is away waits for it some seconds.
+So users whose last question has failed have FAILING_AT_ONCE of these places, and the others go on.
 """
 
 import asyncio
 import logging
-from itertools import islice
 
 from readstate.dialects.imkit.sockets.connection import Connection, send_to_all
 from readstate.dialects.imkit.sockets.encoding import encode_json
 from readstate.dialects.imkit.sockets.hub import Hub
 from readstate.dialects.imkit.sockets.packets import ServerEvent
-from readstate.dialects.imkit.sockets.timers import Throttle
+from readstate.dialects.imkit.sockets.timers import Throttle, Timeouts
 from readstate.domain import notices
 from readstate.domain.changes import Changes, MovedRooms
 from readstate.errors import Fault
-from readstate.tasks import cancel_and_wait
+from readstate.tasks import Tasks
 
 logger = logging.getLogger(__name__)
 
 TELL_EVERY_S = 0.25
 ASKED_AT_ONCE = 64  # users
+FAILING_AT_ONCE = 16  # of these
 MOST_TOLD = 64  # rooms; of more, clients ask themselves, in pages
 RETRY_S = 0.5  # after a fault of the store
 
@@ -37,26 +43,30 @@ SYNC = ServerEvent("sync", b"{}", ("", ""))
 class _Follower:
     """A user and their connections. `told`: the version up to which they have heard all."""
 
-    __slots__ = ("app", "connections", "has_missed", "told", "user")
+    __slots__ = ("app", "connections", "has_missed", "is_asked_for", "is_failing", "told", "user")
 
     def __init__(self, app: str, user: str) -> None:
         self.app = app
         self.user = user
         self.connections: list[Connection] = []
         self.told: int | None = None  # None: not known yet
+        self.is_asked_for = False  # or waits for a place
         self.has_missed = False  # there was an announcement meanwhile
+        self.is_failing = False  # the last question met a fault
 
 
 class Following:
-    """The users of this worker who have a connection that follows. Only `add` waits."""
+    """The users of this worker who have a connection that follows. Only `add` and `stop` wait."""
 
     def __init__(self, hub: Hub[Connection], changes: Changes) -> None:
         self._hub = hub
         self._changes = changes
         self._followers: dict[tuple[str, str], _Follower] = {}
-        self._waiting: dict[_Follower, None] = {}
-        self._asking: asyncio.Task[None] | None = None
+        self._questions = Tasks()
+        self._places = asyncio.Semaphore(ASKED_AT_ONCE)
+        self._failing_places = asyncio.Semaphore(FAILING_AT_ONCE)
         self._throttle: Throttle[_Follower] = Throttle(TELL_EVERY_S, self._ask_soon)
+        self._retries: Timeouts[_Follower] = Timeouts(RETRY_S, self._ask_soon)
 
     async def add(self, app: str, user: str, connection: Connection) -> None:
         """Tell `connection`, which is in the hub, all that changes from now on.
@@ -99,7 +109,13 @@ class Following:
                 self.note(app, source.name)
             case notices.MessagePosted(change="edit"):
                 pass
-            case notices.MessagePosted() | notices.MessageDeleted() | notices.RoomChanged() | notices.CountsChanged():
+            case (
+                notices.MessagePosted()
+                | notices.MessageDeleted()
+                | notices.RoomChanged()
+                | notices.CountsChanged()
+                | notices.RoomDeleted()  # of a room above the fan-out limit members are told nothing
+            ):
                 for user in self._hub.local_members(app, notice.room):
                     self.note(app, user)
 
@@ -110,8 +126,8 @@ class Following:
             return
         if follower.told is None:
             follower.has_missed = True
-        elif not self._throttle.defers(follower):
-            self._ask_soon(follower)
+        else:
+            self._ask_in_time(follower)
 
     def call_back(self, app: str, user: str, connection: Connection) -> None:
         """`connection` is in the hub again, and has missed something."""
@@ -119,38 +135,54 @@ class Following:
         self.note(app, user)
 
     async def stop(self) -> None:
-        """Tell no more."""
+        """Tell no more, and wait until no question is left."""
         self._throttle.stop()
-        await cancel_and_wait(self._asking)
+        self._retries.stop()
+        await self._questions.stop()
+
+    def _ask_in_time(self, follower: _Follower) -> None:
+        if not self._throttle.defers(follower):
+            self._ask_soon(follower)
 
     def _ask_soon(self, follower: _Follower) -> None:
+        """Ask for `follower` as soon as there is a place, but for one that is asked for anyway."""
+        if follower.is_asked_for:
+            follower.has_missed = True
+        elif follower.connections and follower not in self._retries:
+            follower.is_asked_for = True
+            self._questions.start(self._ask_in_turn(follower))
+
+    async def _ask_in_turn(self, follower: _Follower) -> None:
+        if follower.is_failing:
+            async with self._failing_places, self._places:
+                await self._ask(follower)
+        else:
+            async with self._places:
+                await self._ask(follower)
+        follower.is_asked_for = False
+        if follower.has_missed:
+            self._ask_in_time(follower)
+
+    async def _ask(self, follower: _Follower) -> None:
+        """Ask once, and tell the answer. A fault leads to another attempt.
+
+        After any other error there is none before the next announcement: nothing has been told
+        meanwhile, and the next answer has it all.
+        """
+        assert follower.told is not None
         if not follower.connections:
             return
-        self._waiting[follower] = None
-        if self._asking is None or self._asking.done():
-            self._asking = asyncio.create_task(self._ask_all())
-
-    async def _ask_all(self) -> None:
-        while self._waiting:
-            batch = list(islice(self._waiting, ASKED_AT_ONCE))
-            for follower in batch:
-                del self._waiting[follower]
-                self._throttle.restart(follower)
-            answers = await asyncio.gather(*(self._ask(follower) for follower in batch), return_exceptions=True)
-            for follower, answer in zip(batch, answers, strict=True):
-                if isinstance(answer, BaseException):
-                    if not self._throttle.defers(follower):  # the question took longer than that
-                        self._waiting[follower] = None
-                    if not isinstance(answer, Fault):
-                        logger.error("changes could not be asked for", exc_info=answer)
-                else:
-                    _tell(follower, answer)
-            if any(isinstance(answer, BaseException) for answer in answers):
-                await asyncio.sleep(RETRY_S)
-
-    async def _ask(self, follower: _Follower) -> MovedRooms:
-        assert follower.told is not None
-        return await self._changes.moved(app=follower.app, user=follower.user, since=follower.told)
+        self._throttle.restart(follower)
+        follower.has_missed = False
+        try:
+            moved = await self._changes.moved(app=follower.app, user=follower.user, since=follower.told)
+            follower.is_failing = False
+            _tell(follower, moved)
+        except Fault:
+            follower.is_failing = True
+            self._retries.start(follower)
+        except Exception:
+            logger.exception("changes could not be asked for")
 
 
 def _tell(follower: _Follower, moved: MovedRooms) -> None:
