@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from readstate.domain.notices import MessageDeleted, Notice, Source
+from readstate.domain.notices import MessageDeleted, Notice, Source, encode_notice
 from readstate.errors import Unavailable
 from readstate.store import channel_connection
 from readstate.store import notices as stream
 from readstate.store.connect import connect
 from readstate.store.executor import Executor
+from readstate.store.keys import OfRoom
 from tests.support.ears import Ear, channel_of
 from tests.support.servers import Cluster, Server, short_directory
 from tests.support.waiting import wait_until
@@ -169,6 +170,17 @@ async def test_what_is_no_notice_is_counted_and_passed_over(ear: Ear, app: str, 
     await ear.publish(room, said("after"))
     assert await ear.catch_up(room) == [(room, said("after"))]
     assert ear.notices.undecodable == 1
+
+
+async def test_what_a_room_has_kept_and_is_no_notice_is_passed_over(ear: Ear, app: str) -> None:
+    """A worker of a newer version may have announced it."""
+    room = Source.room(app, "r")
+    key = channel_of(room) + OfRoom.RECENT
+    kept = [encode_notice(said("before")), b"\x92\xa4what\xa1r", encode_notice(said("after"))]
+    await ear.executor.command("RPUSH", key, *kept, key=key)
+    recent = await ear.notices.catch_up(room, ["ann"], "mark")
+    assert (recent.notices, ear.notices.undecodable) == ([said("before"), said("after")], 1)
+    await ear.executor.command("DEL", key, key=key)
 
 
 async def test_a_listener_that_fails_does_not_stop_the_stream(ear: Ear, app: str) -> None:

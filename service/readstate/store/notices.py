@@ -13,6 +13,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -142,7 +143,8 @@ class RedisNotices:
     async def catch_up(self, room: Source, users: Collection[str], mark: str) -> Recent:
         call = lua.catch_up(app=room.app, mark=mark, users=users)
         reply = await self._executor.call(call, Keys.room(room.app, room.name))
-        recent: list[OfRoom] = [decode_notice(packed) for packed in reply.recent if packed]
+        kept = (self._decoded(room, packed) for packed in reply.recent if packed)
+        recent: list[OfRoom] = [notice for notice in kept if notice is not None]
         return Recent(frozenset(reply.members), recent)
 
     # Subscriptions
@@ -280,13 +282,19 @@ class RedisNotices:
         subscription = self._by_channel.get(channel)
         if subscription is None:
             return
-        try:
-            notice = decode_notice(content)
-        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            self.undecodable += 1
-            logger.warning("notices: not a notice: %s", error, extra={"app": subscription.source.app})
+        notice = self._decoded(subscription.source, content)
+        if notice is None:
             return
         try:
             self._on_notice(subscription.source, notice)
         except Exception:
             logger.exception("notices: a notice could not be handed on", extra={"app": subscription.source.app})
+
+    def _decoded(self, source: Source, content: bytes) -> Any:
+        """A notice of `source`; None: it is none, or one of a newer version, and is passed over."""
+        try:
+            return decode_notice(content)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            self.undecodable += 1
+            logger.warning("notices: not a notice: %s", error, extra={"app": source.app})
+            return None

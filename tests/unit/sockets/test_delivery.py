@@ -188,6 +188,16 @@ async def test_a_failed_fetch_delays_nothing_else(scene: Scene, error: Exception
     assert scene.ann.sent == ["lastRead m1", "room r"]
 
 
+async def test_a_notice_that_fails_takes_none_with_it_that_waits_behind_it(scene: Scene) -> None:
+    def fail(app: str, user: str) -> None:
+        raise ZeroDivisionError
+
+    scene.hub.on_entered = fail
+    scene.deliver(posted("m1"), Left("r", ["bob"]), Joined("r", ["bob"]), posted("m2"))
+    await scene.drain()
+    assert scene.ann.sent == ["chat message m1", "chat message m2"]
+
+
 @pytest.fixture
 def short_second(monkeypatch: pytest.MonkeyPatch) -> None:
     """A second takes a tenth of one."""

@@ -12,7 +12,10 @@ from readstate.dialects.imkit.sockets.delivery import Delivery
 from readstate.dialects.imkit.sockets.hub import Hub
 from readstate.dialects.imkit.sockets.joining import Joining
 from readstate.domain.notices import Joined, Mark, Recent, Source
+from readstate.errors import Unavailable
+from readstate.store.replies import ScriptFailed
 from tests.support.counted_notices import CountedNotices
+from tests.support.waiting import wait_until
 
 APP, ROOM = "demo", Source.room("demo", "r")
 
@@ -36,15 +39,21 @@ class Payloads:
 
 
 class AnsweringNotices(CountedNotices):
-    """A room answers at once, and says that ann has joined and is in it. `asked`: how often."""
+    """A room answers at once, and says that ann has joined and is in it; else it raises `error`.
+
+    `asked`: how often.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.asked = 0
+        self.error: Exception | None = None
         self.delivery: Delivery
 
     async def catch_up(self, room: Source, users: Collection[str], mark: str) -> Recent:
         self.asked += 1
+        if self.error:
+            raise self.error
         self.delivery.deliver(room, Mark(room.name, mark))
         return Recent(frozenset({"ann"}), [Joined(room.name, ["ann"])])
 
@@ -96,3 +105,14 @@ async def test_the_newest_word_counts(world: World) -> None:
     assert not world.hub.is_member(APP, "ann", "r")
     await asyncio.sleep(0.05)
     assert (world.notices.asked, world.hub.is_member(APP, "ann", "r"), world.lost) == (1, True, [])
+
+
+@pytest.mark.parametrize("error", [Unavailable("down"), TimeoutError(), ScriptFailed("damaged"), ZeroDivisionError()])
+async def test_a_user_whose_room_does_not_say_it_has_missed_something(world: World, error: Exception) -> None:
+    world.notices.error = error
+    world.hear(is_member=False)
+
+    async def is_lost() -> bool:
+        return world.lost == [Source.user(APP, "ann")]
+
+    await wait_until(is_lost, "ann to be lost", timeout_s=3)

@@ -13,7 +13,7 @@ from readstate.domain.identity import Session
 from readstate.domain.notices import Source, TokensRevoked
 from readstate.domain.tokens import Tokens
 from readstate.errors import ReadStateError
-from readstate.tasks import Tasks, cancel_and_wait
+from readstate.tasks import Tasks, cancel_and_wait, repeat
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,8 @@ class TokenWatch:
 
     def start(self) -> None:
         """Begin to check. To be called inside the running loop."""
-        self._checker = asyncio.create_task(self._check())
+        failed = "tokens of sockets could not be checked"
+        self._checker = asyncio.create_task(repeat(self._check, CHECK_S, logger, failed, at_once=False))
 
     async def stop(self) -> None:
         await cancel_and_wait(self._checker)
@@ -49,11 +50,9 @@ class TokenWatch:
 
     async def _check(self) -> None:
         """Check all connections: a notice can be lost, and only a revocation has one."""
-        while True:
-            await asyncio.sleep(CHECK_S)
-            for connection in self._connections.all():
-                if connection.session is not None and not self._tokens.still_valid(connection.session):
-                    connection.close(TOKEN_ENDED)
+        for connection in self._connections.all():
+            if connection.session is not None and not self._tokens.still_valid(connection.session):
+                connection.close(TOKEN_ENDED)
 
 
 class GapClosing:
@@ -88,10 +87,13 @@ class GapClosing:
         began_s = loop.time()
         for place, connection in enumerate(connections):
             await asyncio.sleep(max(0.0, began_s + GAP_SPREAD_S * place / len(connections) - loop.time()))
-            if connection.follows and connection.session is not None:
-                self._closings.start(self._call_back(connection, connection.session))
-            else:
-                connection.close(STATE_LOST)
+            self._closings.start(self._mend(connection))
+
+    async def _mend(self, connection: Connection) -> None:
+        if connection.follows and connection.session is not None:
+            await self._call_back(connection, connection.session)
+        else:
+            connection.close(STATE_LOST)
 
     async def _call_back(self, connection: Connection, session: Session) -> None:
         """Let it hear again, and then tell it that it has missed something."""
@@ -100,7 +102,10 @@ class GapClosing:
             return  # it has signed in again, and fetches the state
         try:
             await self._hub.add(app, user, connection)
-        except ReadStateError:
+        except Exception as error:
+            # Whatever it is: a client that stays connected must not be deaf.
+            if not isinstance(error, ReadStateError):
+                logger.exception("a socket could not be let hear again")
             connection.close(STATE_LOST)
             return
         now = connection.session

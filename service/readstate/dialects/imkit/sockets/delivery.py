@@ -151,8 +151,11 @@ class Delivery:
         try:
             while queue.notices:
                 notice = queue.notices.popleft()
-                if not self._send_now(app, notice):
-                    await self._fetch_and_send(app, notice, queue)
+                try:
+                    if not self._send_now(app, notice):
+                        await self._fetch_and_send(app, notice, queue)
+                except Exception as error:  # those that wait behind it are sent all the same
+                    self._report(type(notice).__name__, error)
         finally:
             del self._queues[app, room]
             if queue.fetch is not None:

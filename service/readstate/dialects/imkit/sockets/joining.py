@@ -67,6 +67,9 @@ class Joining:
         except (ReadStateError, TimeoutError) as error:
             logger.warning("what a room has announced could not be read: %r", error)
             lost = users
+        except Exception:  # as above: who stays in doubt would be deaf to the room
+            logger.exception("what a room has announced could not be dealt with")
+            lost = users
         if lost:
             self._on_lost([Source.user(room.app, user) for user in lost])
 
