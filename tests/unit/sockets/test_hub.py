@@ -1,7 +1,9 @@
 """Which connections receive the events of which room; the race of the store and the stream."""
 
 import asyncio
+import gc
 import random
+import weakref
 
 import pytest
 
@@ -60,6 +62,28 @@ async def test_each_connection_of_a_member_receives_the_events_of_the_room(hub: 
     await hub.add(APP, "ann", "laptop")
     assert subscribers(hub, "r") == ["laptop", "phone"]
     assert slow.asked.empty()
+
+
+class Id(str):
+    """An id of which a test knows whether it is still in memory."""
+
+
+async def test_the_members_of_a_room_share_its_id_until_the_last_one_leaves(
+    hub: Hub[str], slow: SlowStore, heard: CountedNotices
+) -> None:
+    ids = []
+    for user in ("ann", "bob"):
+        ids.append(weakref.ref(room := Id("r")))
+        await add(hub, slow, user, f"phone of {user}", room)
+        del room
+    gc.collect()
+    assert [known() for known in ids] == ["r", None]
+    for user in ("ann", "bob"):
+        hub.remove(APP, user, f"phone of {user}")
+    heard.known.clear()
+    heard.counts.clear()
+    gc.collect()
+    assert [known() for known in ids] == [None, None]
 
 
 async def test_another_app_receives_nothing(hub: Hub[str], slow: SlowStore) -> None:
