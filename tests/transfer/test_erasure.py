@@ -15,6 +15,7 @@ from readstate.domain.receipts import Filter, ReceiptsPage
 from readstate.errors import Fault
 from readstate.store.connect import connect
 from readstate.store.executor import Executor
+from readstate.store.keys import Keys, OfUser
 from readstate.store.people import RedisPeople
 from readstate.store.redis_store import RedisStore, redis_store
 from readstate.store.traces import traces
@@ -58,7 +59,7 @@ class ErasureMachine(ReadStateMachine):
     async def _erase(self) -> None:
         for room in ROOMS:
             await outcome_of(self.store.rooms.remove_members(app=self.app, room=room, members=[ERASED]))
-        before = await self._answers()
+        before = await self._answers(ERASED)
         number = self.bench.programs % 40
         dying = Breaking(self.bench.executor, number)
         try:
@@ -66,12 +67,14 @@ class ErasureMachine(ReadStateMachine):
         except Fault:
             assert dying.has_died
             assert await self.store.audit.audit_all(app=self.app) == []
-        # The name of the first try is kept.
+        key = Keys.user(self.app, ERASED) + OfUser.STAND_IN
+        noted = await self.bench.executor.command("GET", key, key=key)
         name = await people_of(self.store, self.app).erase(ERASED, STAND_IN, lambda _: None)
-        assert name == STAND_IN
+        assert name.startswith(f"{STAND_IN}-")
+        assert noted in (None, name.encode()), "the name of the first try is kept"
         assert [trace async for trace in traces(self.bench.executor, self.app, ERASED)] == []
         assert await self.store.audit.audit_all(app=self.app) == []
-        assert await self._answers() == before
+        assert await self._answers(name) == before
         await self._check_bytes()
 
     def _store_on(self, executor: Any) -> RedisStore:
@@ -79,7 +82,7 @@ class ErasureMachine(ReadStateMachine):
             executor, fanout_limit=self.bounds.limit, attention_posts=self.bounds.attention, journal_moves=JOURNAL_MOVES
         )
 
-    async def _answers(self) -> list[Any]:
+    async def _answers(self, name: str) -> list[Any]:
         """What others are answered; the erased user and their stand-in are the same."""
         answers: list[Any] = []
         for room in ROOMS:
@@ -88,7 +91,7 @@ class ErasureMachine(ReadStateMachine):
             for message in there.messages if there else ():
                 for which in Filter:
                     page = await outcome_of(whole_list(self.store, self.app, room, message.id, which))
-                    answers.append(_with_stand_in(page))
+                    answers.append(_with_stand_in(page, name))
         for user in OTHERS:
             self.copies.ask(user, self.model.worlds.get(self.app, {}), self.bounds)
             answers.append(await self.store.badges.badge(app=self.app, user=user, tags=()))
@@ -120,12 +123,13 @@ async def raw(executor: Executor, key: bytes) -> bytes:
     return key + b"\0".join(found if isinstance(found, list) else [b""])
 
 
-def _with_stand_in(page: ReceiptsPage | type) -> Any:
+def _with_stand_in(page: ReceiptsPage | type, name: str) -> Any:
+    """With one name for the user, whether `name` is theirs or stands in for it."""
     if isinstance(page, type):
         return page
-    readers = [replace(one, member=STAND_IN) if one.member == ERASED else one for one in page.readers]
+    readers = [replace(one, member=STAND_IN) if one.member == name else one for one in page.readers]
     message = page.message
-    if message.sender == ERASED:
+    if message.sender == name:
         message = replace(message, sender=STAND_IN)
     return replace(page, readers=tuple(sorted(readers, key=lambda one: one.member)), message=message)
 

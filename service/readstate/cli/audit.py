@@ -7,6 +7,7 @@ from readstate.cli.arguments import note, tell_administration, text
 from readstate.cli.existing_store import app_registry, existing_store
 from readstate.domain.audit import Drift
 from readstate.domain.identity import FIRST_APP
+from readstate.domain.limits import check_id
 from readstate.errors import Invalid
 from readstate.store.audit import Compared
 from readstate.store.emptied_nodes import forget_emptied
@@ -53,6 +54,7 @@ def _look_for_traces(args: argparse.Namespace) -> int:
     """Print each trace of a user. Raises Invalid without one."""
     if args.user is None or args.repair:
         raise Invalid("erased", "--erased goes with --user, and without --repair")
+    check_id("user", args.user)
     found = asyncio.run(_traces(args))
     note(f"{_many(found, 'trace')} of {args.user}")
     return DRIFT_FOUND if found else 0

@@ -11,6 +11,7 @@ from readstate.cli.arguments import note, tell_administration, text
 from readstate.cli.existing_store import app_registry, on_store
 from readstate.domain.identity import FIRST_APP
 from readstate.domain.limits import check_id
+from readstate.domain.personal_data import check_name
 from readstate.domain.transfer import encode_line
 from readstate.errors import Invalid
 from readstate.settings import Settings
@@ -37,7 +38,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
         "--as",
         dest="name",
         type=text,
-        help="the name that stands in for theirs in rooms (default: erased- and random digits)",
+        help="the name that stands in for theirs in rooms; random digits come behind it (default: erased)",
     )
 
 
@@ -74,9 +75,7 @@ async def _erase(args: argparse.Namespace, executor: Executor, settings: Setting
     await app_registry(executor, settings).check(args.app)
     check_id("user", args.user)
     if args.name is not None:
-        check_id("as", args.name)
-        if args.name == args.user:
-            raise Invalid("as", "another name must stand in for the user's")
+        check_name("as", args.name, args.user)
     tell_administration("an erasure of a user has begun", app=args.app, user=args.user)
     console = Console(stderr=True)
     columns = TextColumn("{task.completed:,.0f} rooms"), TimeElapsedColumn()
@@ -96,6 +95,7 @@ def _people(args: argparse.Namespace, executor: Executor, settings: Settings) ->
 
 async def _check(args: argparse.Namespace, executor: Executor, settings: Settings) -> None:
     """Raises Invalid unless there are such an app and such a user."""
+    check_id("user", args.user)
     await app_registry(executor, settings).check(args.app)
     if not await RedisPerson(executor, args.app, args.user).exists():
         raise Invalid("user", f"there is no user {args.user} in app {args.app}")

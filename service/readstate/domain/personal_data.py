@@ -5,12 +5,18 @@ the last, which has no `next`. After a failover, and when a cluster moves slots,
 what came may come again, and none is missing.
 """
 
+import secrets
 from collections.abc import Sequence
 from typing import Protocol
 
 from msgspec import Struct
 
+from readstate.domain.limits import MAX_ID_BYTES, check_id
 from readstate.domain.transfer import Line
+from readstate.errors import Invalid
+
+_RANDOM_DIGITS = 16  # behind the name that stands in for a user's
+MAX_NAME_BYTES = MAX_ID_BYTES - 1 - _RANDOM_DIGITS
 
 
 class TokenLine(Struct, frozen=True, tag="token"):
@@ -94,9 +100,28 @@ class PersonalData(Protocol):
     async def erase(self, *, app: str, user: str, name: str | None = None, page: str | None = None) -> ErasurePage:
         """Do a part of erasing a user, which may be done again; the last page ends it.
 
-        `name` is to stand in for theirs in rooms; the one of the first page of an erasure counts,
-        and without any one is made up. Raises Invalid.
+        `name`, with random digits behind it, is to stand in for theirs in rooms; the one of the
+        first page of an erasure counts. Raises Invalid.
         """
 
     async def traces(self, *, app: str, user: str, page: str | None = None) -> TracesPage:
         """Where the store still tells of a user: nowhere after an erasure. Raises Invalid."""
+
+
+def check_name(field: str, name: str, user: str) -> str:
+    """Return `name` when it may stand in for a user's, with random digits behind it.
+
+    Raises Invalid for the user's own one, and for one that is too long or was no text.
+    """
+    if len(check_id(field, name).encode()) > MAX_NAME_BYTES:
+        raise Invalid(field, f"{field} must have 1 to {MAX_NAME_BYTES} bytes")
+    if "\ufffd" in name:  # in the place of bytes that are no UTF-8
+        raise Invalid(field, f"{field} must be UTF-8")
+    if name == user:
+        raise Invalid(field, "another name must stand in for the user's")
+    return name
+
+
+def new_stand_in(name: str | None) -> str:
+    """A name that nothing else has: `name`, or "erased", and random digits."""
+    return f"{name or 'erased'}-{secrets.token_hex(_RANDOM_DIGITS // 2)}"

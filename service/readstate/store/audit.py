@@ -29,6 +29,7 @@ from readstate.store.outbox import Outbox
 from readstate.store.reconciling import copy_of
 from readstate.store.replies import UNREADABLE
 from readstate.store.states import SEPARATOR, State
+from readstate.store.walk import keys_of
 
 _MEMBERS_AT_ONCE = 500
 _UNREADABLE = (*UNREADABLE, UnicodeDecodeError)
@@ -75,10 +76,10 @@ class RedisAudit:
     async def audit_all(self, *, repair: bool = False, app: str | None = None) -> list[Drift]:
         """All rooms, then all users, of all apps or of one."""
         drifts: list[Drift] = []
-        async for key in self._executor.scan(Keys.every_room):
+        async for key in keys_of(self._executor, Keys.every_room):
             if (parsed := Keys.parse(key)) and app in (None, parsed[1]):
                 drifts += await self.audit_room(app=parsed[1], room=parsed[2], repair=repair)
-        async for key in self._executor.scan(Keys.every_user):
+        async for key in keys_of(self._executor, Keys.every_user):
             if (parsed := Keys.parse(key)) and app in (None, parsed[1]):
                 drifts += await self._other_user(parsed[1], parsed[2], repair)
         # A scan may come to the same room or user twice.

@@ -20,6 +20,7 @@ from readstate.store.executor import Executor, scan_hash
 from readstate.store.keys import Keys, OfRoom, OfUser
 from readstate.store.transfer_scripts import ExportedMember, ExportedMessage, ExportedRoom
 from readstate.store.users import RedisUsers
+from readstate.store.walk import keys_of
 
 _COUNTABLE, _DELETED, _RECALLED = 1, 2, 4  # of a message's kind (lua/lib/messages.lua)
 _MESSAGES_AT_ONCE = 128
@@ -40,14 +41,14 @@ class RedisExport:
     async def users(self) -> AsyncIterator[str]:
         """The ids of all users who were created; one may come twice."""
         suffix = OfUser.USER_PROFILE
-        async for key in self._executor.scan(Keys.user_profile(self._app, "*")):
+        async for key in keys_of(self._executor, Keys.user_profile(self._app, "*")):
             parsed = Keys.parse(key.removesuffix(suffix))
             if parsed and key.endswith(suffix):
                 yield parsed[2]
 
     async def rooms(self) -> AsyncIterator[str]:
         """The ids of all rooms; one may come twice, and be deleted."""
-        async for key in self._executor.scan(Keys.room(self._app, "*")):
+        async for key in keys_of(self._executor, Keys.room(self._app, "*")):
             if parsed := Keys.parse(key):
                 yield parsed[2]
 

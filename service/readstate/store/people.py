@@ -14,7 +14,6 @@ The whole store is walked over. That can be done in parts, by calls that may com
 import asyncio
 import contextlib
 import re
-import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import NamedTuple
 
@@ -24,6 +23,7 @@ from readstate.batches import in_batches
 from readstate.domain.client_rules import Made
 from readstate.domain.direct import peers_of
 from readstate.domain.identity import Revocation
+from readstate.domain.personal_data import new_stand_in
 from readstate.errors import RoomUnknown, UserUnknown
 from readstate.store import lua
 from readstate.store import people_scripts as scripts
@@ -95,7 +95,7 @@ class RedisPeople:
         return list(known), looked_at, walk.place
 
     async def erase(self, user: str, name: str | None, advance: Callable[[int], None]) -> str:
-        """Erase a user. Returns the name that stands in: `name`, or one that is made up.
+        """Erase a user. Returns the name that stands in: `name`, or "erased", and random digits.
 
         `advance` is told of so many more rooms that were looked at. Raises what Executor.call does.
         """
@@ -133,7 +133,7 @@ class RedisPeople:
 
     async def _stand_in(self, user: str, name: str | None) -> str:
         key = Keys.user(self._app, user) + OfUser.STAND_IN
-        made = name or f"erased-{secrets.token_hex(8)}"
+        made = new_stand_in(name)
         # In one command: another erasure of the same user may end at any moment.
         found: bytes | None = await self._executor.command("SET", key, made, "NX", "GET", key=key)
         return found.decode() if found else made

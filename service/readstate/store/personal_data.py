@@ -1,9 +1,18 @@
-"""Personal data in pages, over what a command does in one go."""
+"""Personal data in pages, over what a command does in one go.
+
+A page token is of one operation on one user of one app: with another one's, an erasure would pass
+over what that one had looked at.
+"""
+
+import hashlib
+from collections.abc import Callable
+from typing import Annotated, Generic, TypeVar
 
 import msgspec
+from msgspec import Meta, Struct
 
 from readstate.domain.personal_data import ErasurePage, LinesPage, PersonLine, TracesPage, UsersPage
-from readstate.errors import UserUnknown
+from readstate.errors import Invalid, UserUnknown
 from readstate.store import page_tokens
 from readstate.store.bounds import Bounds
 from readstate.store.executor import Executor
@@ -13,8 +22,18 @@ from readstate.store.person import Position, RedisPerson
 from readstate.store.traces import some_traces
 from readstate.store.walk import Place
 
-_place = msgspec.msgpack.Decoder(Place).decode
-_position = msgspec.msgpack.Decoder(Position).decode
+Where = TypeVar("Where")
+
+
+class _Next(Struct, Generic[Where], frozen=True, array_like=True):
+    """What a page token says."""
+
+    of: Annotated[str, Meta(max_length=16)]
+    where: Where
+
+
+_place = msgspec.msgpack.Decoder(_Next[Place]).decode
+_position = msgspec.msgpack.Decoder(_Next[Position]).decode
 
 
 class RedisPersonalData:
@@ -26,25 +45,29 @@ class RedisPersonalData:
         self._bounds = bounds
 
     async def users(self, *, app: str, page: str | None = None) -> UsersPage:
-        users, looked_at, place = await self._people(app).some_users(_read_place(page))
-        return UsersPage(users, looked_at, _next(place))
+        of = _digest("users", app)
+        users, looked_at, place = await self._people(app).some_users(_read(page, of, _place))
+        return UsersPage(users, looked_at, _next(of, place))
 
     async def side(self, *, app: str, user: str) -> list[PersonLine]:
         return await (await self._known(app, user)).side()
 
     async def lines(self, *, app: str, user: str, page: str | None = None) -> LinesPage:
-        position = page_tokens.read(page, _position) if page else None
+        of = _digest("lines", app, user)
+        position = _read(page, of, _position)
         person = RedisPerson(self._executor, app, user) if position else await self._known(app, user)
         some = await person.page(position)
-        return LinesPage(list(some.lines), some.looked_at, _next(some.position))
+        return LinesPage(list(some.lines), some.looked_at, _next(of, some.position))
 
     async def erase(self, *, app: str, user: str, name: str | None = None, page: str | None = None) -> ErasurePage:
-        erased = await self._people(app).erase_some(user, name, _read_place(page))
-        return ErasurePage(erased.name, erased.rooms, erased.looked_at, _next(erased.place))
+        of = _digest("erase", app, user)
+        erased = await self._people(app).erase_some(user, name, _read(page, of, _place))
+        return ErasurePage(erased.name, erased.rooms, erased.looked_at, _next(of, erased.place))
 
     async def traces(self, *, app: str, user: str, page: str | None = None) -> TracesPage:
-        found, looked_at, place = await some_traces(self._executor, app, user, _read_place(page))
-        return TracesPage(found, looked_at, _next(place))
+        of = _digest("traces", app, user)
+        found, looked_at, place = await some_traces(self._executor, app, user, _read(page, of, _place))
+        return TracesPage(found, looked_at, _next(of, place))
 
     def _people(self, app: str) -> RedisPeople:
         return RedisPeople(self._executor, self._outbox, self._bounds, app)
@@ -56,9 +79,20 @@ class RedisPersonalData:
         return person
 
 
-def _read_place(page: str | None) -> Place | None:
-    return page_tokens.read(page, _place) if page else None
+def _digest(*of: str) -> str:
+    """Of an operation, an app and a user."""
+    return hashlib.sha256(msgspec.msgpack.encode(of)).hexdigest()[:16]
 
 
-def _next(position: msgspec.Struct | None) -> str | None:
-    return page_tokens.written(position) if position else None
+def _read(page: str | None, of: str, decode: Callable[[bytes], _Next[Where]]) -> Where | None:
+    """Where a page begins; None: at the beginning. Raises Invalid for another page."""
+    if not page:
+        return None
+    found = page_tokens.read(page, decode)
+    if found.of != of:
+        raise Invalid("page", "page belongs to another call or user")
+    return found.where
+
+
+def _next(of: str, where: Where | None) -> str | None:
+    return page_tokens.written(_Next(of, where)) if where else None

@@ -1,12 +1,14 @@
 """A walk over the keys of a store in steps, with which another call or process may go on.
 
 SCAN names every key that is there all the time, as long as the same server is asked. So a place
-says of which servers it is. When one of them was replaced or started anew, or slots have moved, the
-walk begins anew: keys come twice, and none is missing.
+says of which servers it is, and they are compared when a walk goes on and at its end. When one of
+them was replaced or started anew, or slots have moved, the walk begins anew: keys come twice, and
+none is missing.
 """
 
 import hashlib
 import re
+from collections.abc import AsyncIterator
 from typing import Annotated, Self
 
 import msgspec
@@ -41,16 +43,16 @@ class Walk:
     @classmethod
     async def begin(cls, executor: Executor, pattern: str, place: Place | None = None) -> Self:
         """A walk that goes on at `place`. Raises what Executor.call does."""
-        ranges = await executor.slots()
-        firsts = sorted(own[0][0] for own in ranges.values() if own)
-        run_ids = [found[1] for info in await executor.each_node("INFO", "server") if (found := _RUN_ID.search(info))]
-        servers = hashlib.sha256(msgspec.msgpack.encode((sorted(ranges.items()), sorted(run_ids)))).hexdigest()[:16]
+        servers, firsts = await _servers(executor)
         if place is None or place.servers != servers or place.slot not in firsts:
             place = Place(servers, firsts[0], "0")
         return cls(executor, pattern, firsts, place)
 
     async def step(self) -> list[str]:
-        """Some more keys, or none; one may come twice. Raises what Executor.call does."""
+        """Some more keys, or none; one may come twice. Raises what Executor.call does.
+
+        Where the walk would end and the servers are others than at its beginning, it begins anew.
+        """
         here = self.place
         if here is None:
             return []
@@ -61,5 +63,28 @@ class Walk:
             self.place = replace(here, scan_cursor=scan_cursor.decode())
         else:
             later = [first for first in self._firsts if first > here.slot]
-            self.place = replace(here, slot=later[0], scan_cursor="0") if later else None
+            self.place = replace(here, slot=later[0], scan_cursor="0") if later else await self._end(here)
         return [key.decode() for key in keys]
+
+    async def _end(self, here: Place) -> Place | None:
+        servers, self._firsts = await _servers(self._executor)
+        return None if servers == here.servers else Place(servers, self._firsts[0], "0")
+
+
+async def keys_of(executor: Executor, pattern: str) -> AsyncIterator[str]:
+    """Every key that matches, also when a server is started anew or replaced meanwhile; one may
+    come twice. Raises what Executor.call does.
+    """
+    walk = await Walk.begin(executor, pattern)
+    while walk.place:
+        for key in await walk.step():
+            yield key
+
+
+async def _servers(executor: Executor) -> tuple[str, list[int]]:
+    """A digest of the primaries and what they have, and the first slot of each."""
+    ranges = await executor.slots()
+    firsts = sorted(own[0][0] for own in ranges.values() if own)
+    run_ids = [found[1] for info in await executor.each_node("INFO", "server") if (found := _RUN_ID.search(info))]
+    packed = msgspec.msgpack.encode((sorted(ranges.items()), sorted(run_ids)))
+    return hashlib.sha256(packed).hexdigest()[:16], firsts

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from typing import Any
 
 import msgspec
@@ -84,20 +85,52 @@ async def test_an_erased_user_leaves_no_trace(ann: Imkit, caplog: pytest.LogCapt
     assert await listed(ann, f"{PERSON}/traces")
     receipts = "/rooms/garden/messages/m7/receipts?filter=unread"
     before = result(await ann.as_backend("GET", receipts))
-    found = await pages(ann, PERSON, "DELETE", name="a-former-member")
+    found = await pages(ann, PERSON, "DELETE", name="former-member")
     assert len(found) > 1
-    assert {(page["client"], page["name"]) for page in found} == {("ann", "a-former-member")}
+    name = found[0]["name"]
+    assert re.fullmatch("former-member-[0-9a-f]{16}", name)
+    assert {(page["client"], page["name"]) for page in found[:-1]} == {("ann", name)}, "the last was repeated"
     assert await listed(ann, f"{PERSON}/traces") == []
     assert "ann" not in await listed(ann, "/admin/people")
     assert (await ann.as_backend("GET", PERSON)).status_code == 404
     after = result(await ann.as_backend("GET", receipts))
-    assert after == before | {"sender": "a-former-member"}
+    assert after == before | {"sender": name}
     assert await ann.services.audit.audit_all(app="default") == []
     told = [vars(record) for record in caplog.records if record.name == "readstate.admin"]
     assert told[0]["msg"] == "an erasure of a user has begun"
     assert told[-1]["msg"] == "a user was erased"
     assert {(one["app"], one["user"], len(one["api_key_sha256"])) for one in told} == {("default", "ann", 12)}
     assert API_KEY not in repr(told)
+
+
+async def test_several_are_erased_under_one_name_and_counted_each(imkit: Imkit) -> None:
+    """Also under the name of a member."""
+    await imkit.sign_in("eve")
+    await imkit.room("garden", "ann", "ben", "cat", "dan", "eve")
+    await imkit.post("garden", "eve", "m1")
+    for user in ("ann", "ben", "dan"):
+        await imkit.as_backend("PUT", "/rooms/garden/lastRead", {"message": "m1"}, user=user)
+    receipts = "/rooms/garden/messages/m1/receipts?filter=read"
+    before = result(await imkit.as_backend("GET", receipts))
+    for user, name in (("ann", "dan"), ("ben", "dan"), ("cat", "gone"), ("eve", "gone")):
+        await pages(imkit, f"/admin/people/{user}", "DELETE", name=name)
+    after = result(await imkit.as_backend("GET", receipts))
+    assert (before["readCount"], after["readCount"], after["leftCount"]) == (3, 1, 2)
+    assert [one["client"] for one in after["data"] if not one.get("left")] == ["dan"]
+    assert await imkit.services.audit.audit_all(app="default") == []
+
+
+async def test_a_page_is_of_one_call_and_one_user(ann: Imkit) -> None:
+    """With the page of another one a part would be passed over."""
+    calls = [("GET", "/admin/people"), ("GET", f"{PERSON}/export"), ("GET", f"{PERSON}/traces"), ("DELETE", PERSON)]
+    calls += [(method, path.replace("ann", "ben")) for method, path in calls[1:]]
+    for method, path in calls:
+        page = result(await ann.as_backend(method, path))["next"]
+        assert page
+        for other in calls:
+            if other != (method, path):
+                answer = await ann.as_backend(*other, params={"page": page})
+                assert (answer.status_code, answer.json()["error"]["code"]) == (400, "INVALID_QUERY"), other
 
 
 async def test_a_user_is_erased_by_several_at_once(imkit: Imkit) -> None:
@@ -121,6 +154,12 @@ async def test_a_user_is_erased_by_several_at_once(imkit: Imkit) -> None:
         ("GET", f"{PERSON}/traces?pages=x", "pages is no parameter of this call; did you mean page?"),
         ("DELETE", f"{PERSON}?name=ann", "another name must stand in for the user's"),
         ("DELETE", f"{PERSON}?name=%00", "name must not contain control characters"),
+        ("DELETE", f"{PERSON}?name=%ff", "name must be UTF-8"),
+        ("DELETE", f"{PERSON}?name={'a' * 112}", "name must have 1 to 111 bytes"),
+        *(
+            (method, f"/admin/people/{'a' * 256}{more}", "client must have 1 to 128 bytes")
+            for method, more in (("GET", ""), ("GET", "/export"), ("GET", "/traces"), ("DELETE", ""))
+        ),
     ],
 )
 async def test_what_is_wrong_is_refused(ann: Imkit, method: str, path: str, said: str) -> None:

@@ -16,7 +16,7 @@ from readstate.dialects.imkit.operation import Access, Call, operation
 from readstate.dialects.imkit.reply import ok
 from readstate.dialects.imkit.schemas import personal_data as schemas
 from readstate.domain.limits import check_id
-from readstate.domain.personal_data import CopyLine
+from readstate.domain.personal_data import CopyLine, check_name
 from readstate.errors import Invalid
 
 _operation = partial(operation, access=Access.BACKEND, problems={Invalid: INVALID_QUERY}, cost=costs.WALK)
@@ -39,6 +39,7 @@ async def person(request: Call, user: FromPath[str]) -> Reply:
     """What a user's side has: profile, tokens (never their text) and rooms, in lines as of an
     export.
     """
+    check_id("client", user)
     lines = await request.services.personal_data.side(app=request.auth.app, user=user)
     request.charge(costs.of_list(sum(isinstance(line, CopyLine) for line in lines)))
     return ok(schemas.PersonResult(lines))
@@ -53,6 +54,7 @@ async def export_person(request: Call, user: FromPath[str], page: FromQuery[str]
     `page` is the `next` of the page before. All rooms are looked at, so a page may be empty without
     being the last; the last has no `next`.
     """
+    check_id("client", user)
     found = await request.services.personal_data.lines(app=request.auth.app, user=user, page=page)
     request.charge(costs.of_walk(found.looked_at))
     if not page:
@@ -69,11 +71,11 @@ async def erase_person(
 
     Each call may be repeated, and so may all of them. A user whom the store does not know is erased
     without a change. Their tokens end with the first call. What rooms must keep so that the counts
-    of others stay exact is kept under `name`.
+    of others stay exact is kept under `name` with random digits behind it, which the answer has.
     """
     check_id("client", user)
-    if name and check_id("name", name) == user:
-        raise Invalid("name", "another name must stand in for the user's")
+    if name:
+        check_name("name", name, user)
     if not page:
         tell(request, "an erasure of a user has begun", user=user)
     done = await request.services.personal_data.erase(app=request.auth.app, user=user, name=name or None, page=page)
@@ -89,6 +91,7 @@ async def traces_of_person(request: Call, user: FromPath[str], page: FromQuery[s
 
     `page` is the `next` of the page before. The last page has no `next`.
     """
+    check_id("client", user)
     found = await request.services.personal_data.traces(app=request.auth.app, user=user, page=page)
     request.charge(costs.of_walk(found.looked_at))
     return ok(schemas.TracesResult(found.traces, found.next))

@@ -194,9 +194,11 @@ FIELDS = {
         "Lines of JSON, by `type`: `user`, `token`, `copy`, then of each room from `room` to `end`, and `event`", _LINES
     ),
     "erase_person.name": Field(
-        "What stands in for the user's id in rooms; without it `erased-` and 16 random digits", "a-former-member"
+        "What stands in for the user's id in rooms, with `-` and 16 random digits behind it; "
+        "at most 111 bytes; without it `erased`",
+        "former-member",
     ),
-    "ErasureResult.name": Field("What stands in for the user's id in rooms", "a-former-member"),
+    "ErasureResult.name": Field("What stands in for the user's id in rooms", "former-member-5f0c2a9be61d7784"),
     "ErasureResult.rooms": Field("How many rooms were looked at in this call", 2),
     "TracesResult.data": Field("Keys of the store and fields in them; empty on every page after an erasure", []),
 }

@@ -1,0 +1,56 @@
+"""The walk over all keys of a store, in which no key may be missing."""
+
+import asyncio
+
+import pytest
+
+from readstate.store.connect import connect
+from readstate.store.executor import Executor
+from readstate.store.keys import Keys
+from readstate.store.walk import Walk
+from tests.support.moving import Move, owner_of, slot_of
+from tests.support.servers import Cluster, Server
+
+
+@pytest.fixture(autouse=True)
+def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Walk, "AT_ONCE", 20)
+
+
+async def many_keys(executor: Executor, app: str) -> list[str]:
+    keys = [Keys.message(app, f"m{number}") for number in range(300)]
+    await asyncio.gather(*(executor.command("SET", key, "r", key=key) for key in keys))
+    return keys
+
+
+async def test_no_key_is_missing_when_the_server_is_started_anew(server: Server, app: str) -> None:
+    """It names keys in another order then."""
+    executor = await connect(server.url)
+    keys = await many_keys(executor, app)
+    walk = await Walk.begin(executor, Keys.message(app, "*"))
+    found: list[str] = []
+    while len(found) < 100:
+        found += await walk.step()
+    server.restart()
+    while walk.place:
+        found += await walk.step()
+    await executor.close()
+    assert set(found) == set(keys)
+
+
+async def test_no_key_is_missing_when_a_slot_moves_to_a_node_that_was_passed(cluster: Cluster, app: str) -> None:
+    executor = await connect(cluster.url)
+    keys = await many_keys(executor, app)
+    walk = await Walk.begin(executor, Keys.message(app, "*"))
+    found: list[str] = []
+    while walk.place and walk.place.slot == 0:
+        found += await walk.step()
+    slot = next(slot for key in keys if owner_of(cluster, slot := slot_of(key)) is cluster.nodes[2])
+    move = Move(cluster, slot, target=cluster.nodes[0])
+    move.begin()
+    move.move_all(at_once=10)
+    move.finish()
+    while walk.place:
+        found += await walk.step()
+    await executor.close()
+    assert set(found) == set(keys)
