@@ -4,9 +4,10 @@ import time
 
 import pytest
 
+from readstate.domain.direct import direct_room
 from readstate.domain.identity import IssuedToken
 from readstate.domain.personal_data import CopyLine, EventLine, TokenLine
-from readstate.domain.transfer import MemberLine, MessageLine, RoomLine, UserLine
+from readstate.domain.transfer import EndLine, MemberLine, MessageLine, RoomLine, StayLine, UserLine
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.person import RedisPerson
@@ -87,6 +88,58 @@ async def test_what_a_user_is_shown_is_theirs_alone(store: RedisStore, app: str)
     assert [(line.seq, line.sender, bool(line.acknowledged)) for line in sent] == [(2, "", True), (3, "bob", False)]
     assert "ann" not in repr(lines)
     assert EventLine not in kinds, "what no deliverer has taken yet is in no list"
+
+
+@pytest.mark.parametrize("user", ["1", "s0"])
+async def test_a_short_id_is_not_taken_for_what_else_is_stored(store: RedisStore, app: str, user: str) -> None:
+    """Numbers, ids of messages and rooms, tags."""
+    await a_room(store, app, user, members=["ann", "cat"])
+    await a_room(store, app, members=["ann", "cat", user], tags=[user])
+    sent = [(await posted(store, app, message=f"{number}")).message for number in range(40)]
+    for message in sent:
+        await store.reading.mark_read(app=app, room="r", user="cat", message=message)
+    await store.reading.acknowledge(app=app, room="r", user="cat", messages=sent[:2])
+    await store.messages.delete_message(app=app, room="r", message=sent[2])
+    await store.rooms.remove_members(app=app, room="r", members=["cat"])
+    await RedisThrottle(store.rooms._executor).hit_rate_limit(app=app, what="read:ann", limit=5, window_ms=60_000)
+    assert await found(store.rooms._executor, app, user)
+    await people_of(store, app).erase(user, None, lambda _: None)
+    assert await found(store.rooms._executor, app, user) == set()
+
+
+async def test_traces_tell_nothing_of_other_apps(store: RedisStore, app: str) -> None:
+    """Neither their names nor what is in lists that all apps share."""
+    executor, other = store.rooms._executor, f"{app}-2"
+    pending = Keys.pending_rooms(0)
+    await executor.command("HSET", Keys.generations, other, 1, key=Keys.generations)
+    for whose, peer in ((app, "cat"), (other, "dan")):
+        await executor.command("ZADD", pending, 1, f"{whose}:{direct_room('ann', peer)}", key=pending)
+    try:
+        assert await found(executor, app, other) == set()
+        assert await found(executor, app, "dan") == set()
+        assert await found(executor, app, "cat") == {f"{pending} {app}:{direct_room('ann', 'cat')}"}
+    finally:
+        await executor.command("HDEL", Keys.generations, other, key=Keys.generations)
+        await executor.command("DEL", pending, key=pending)
+
+
+async def test_an_export_of_a_user_reads_no_other_members(store: RedisStore, app: str) -> None:
+    """And counts what it looks at: all messages, those who have left, and the user's own moves."""
+    others = [f"o{number}" for number in range(300)]
+    await a_room(store, app, members=["bob", *others])
+    message = (await posted(store, app)).message
+    for user in ("bob", *others[:20]):
+        await store.reading.mark_read(app=app, room="r", user=user, message=message)
+    await store.rooms.remove_members(app=app, room="r", members=["bob"])
+    await store.rooms.add_members(app=app, room="r", members=["bob"])
+    await store.rooms.remove_members(app=app, room="r", members=others[:20])
+    executor = store.rooms._executor
+    asked = executor.round_trips
+    lines, seq, looked_at = await RedisPerson(executor, app, "bob")._of_room("r", 0, 100)
+    assert [type(line) for line in lines] == [RoomLine, MemberLine, StayLine, EndLine]
+    assert not seq
+    assert looked_at >= 1 + 2 * 20, "the message, and the records and stays of those who have left"
+    assert executor.round_trips - asked < 10
 
 
 async def test_erasing_an_unknown_user_does_nothing(store: RedisStore, app: str) -> None:

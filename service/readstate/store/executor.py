@@ -1,6 +1,7 @@
 """The way to the store: scripts and commands, called by key."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -125,6 +126,20 @@ async def _scan(executor: Executor, key: str, kind: str, at_once: int, matching:
         scan_cursor, flat = await executor.command(*command, key=key)
         if flat:
             yield flat
+
+
+async def scan_stream(executor: Executor, key: str, at_once: int) -> AsyncIterator[tuple[bytes, Sequence[bytes]]]:
+    """Every entry of a stream with its fields and values, the oldest first."""
+    after = "-"
+    while entries := await executor.command("XRANGE", key, after, "+", "COUNT", at_once, key=key):
+        for entry, fields in entries:
+            yield entry, fields or ()
+        after = f"({entries[-1][0].decode()}"
+
+
+def escaped(text: str) -> str:
+    """A text that stands for itself in a pattern of the store."""
+    return re.sub(r"([*?\[\]\\^-])", r"\\\1", text)
 
 
 def by_field(flat: Sequence[Any]) -> dict[Any, Any]:

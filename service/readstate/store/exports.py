@@ -16,8 +16,9 @@ from readstate.batches import as_batches
 from readstate.domain.transfer import EndLine, HolesLine, Line, MemberLine, MessageLine, RoomLine, StayLine, UserLine
 from readstate.errors import Unavailable
 from readstate.store import transfer_scripts as scripts
-from readstate.store.executor import Executor, scan_hash
+from readstate.store.executor import Executor, escaped, scan_hash
 from readstate.store.keys import Keys, OfRoom, OfUser
+from readstate.store.states import SEPARATOR
 from readstate.store.transfer_scripts import ExportedMember, ExportedMessage, ExportedRoom
 from readstate.store.users import RedisUsers
 from readstate.store.walk import keys_of
@@ -25,6 +26,7 @@ from readstate.store.walk import keys_of
 _COUNTABLE, _DELETED, _RECALLED = 1, 2, 4  # of a message's kind (lua/lib/messages.lua)
 _MESSAGES_AT_ONCE = 128
 _MEMBERS_AT_ONCE = 100
+_COMPARED_AT_ONCE = 1000  # stays, with the name of one member
 _MOVES_AT_ONCE = 4000
 _HOLES_AT_ONCE = 1000
 _LOOKS = 5  # at a room that changes meanwhile
@@ -67,16 +69,19 @@ class RedisExport:
         *,
         after: int = 0,
         most: int | None = None,
+        member: str | None = None,
     ) -> list[Line]:
         """The lines of a room from its beginning, or those behind the message `after`, to its end.
 
         `keep` gives what is wanted of a line, None for nothing; the look may be repeated. When
-        there are `most` of what is wanted, it ends with the message then reached.
+        there are `most` of what is wanted, it ends with the message then reached. `member`: no
+        other's record and stays are read.
         Raises RoomUnknown, Unavailable when the room changes too much.
         """
         key = Keys.room(self._app, room)
         for _ in range(_LOOKS):
-            look = _Look(self._executor, key, room, await self._executor.call(scripts.export_room(), key), after)
+            head = await self._executor.call(scripts.export_room(), key)
+            look = _Look(self._executor, key, room, head, after, member)
             lines = await _kept(look, keep, most)
             now = await self._executor.call(scripts.export_room(), key)
             if _identity(now) == _identity(look.head):
@@ -102,12 +107,15 @@ def _identity(room: ExportedRoom) -> tuple[int, int]:
 class _Look:
     """One look at a room."""
 
-    def __init__(self, executor: Executor, key: str, room: str, head: ExportedRoom, after: int) -> None:
+    def __init__(
+        self, executor: Executor, key: str, room: str, head: ExportedRoom, after: int, member: str | None
+    ) -> None:
         self._executor = executor
         self._key = key
         self._room = room
         self.head = head
         self._after = after  # the seq behind which the lines begin; 0: with the room's own
+        self._member = member  # the only one who is looked at; None: all
         self._members: dict[str, MemberLine] = {}
         self._stays: list[StayLine] = []
 
@@ -154,10 +162,15 @@ class _Look:
         """Members, then those who have left, then their stays: who leaves or comes back meanwhile
         is met once at least.
         """
-        async for names in self._names(""):
-            await self._add_members(names)
         stays: list[StayLine] = []
-        async for names in self._names(OfRoom.LEAVERS):
+        if self._member is None:
+            async for names in self._names(""):
+                await self._add_members(names)
+            fields = self._names(OfRoom.LEAVERS)
+        else:
+            await self._add_members([self._member.encode()])
+            fields = self._names(OfRoom.LEAVERS, escaped(self._member + SEPARATOR) + "*")
+        async for names in fields:
             await self._add_members(names)
             found = await self._executor.call(scripts.export_stays(head=self.head.seq, fields=names), self._key)
             stays += (StayLine(*stay) for stay in found)
@@ -170,8 +183,9 @@ class _Look:
         # Of those who were away at the head and have come back, the stays alone tell anything.
         self._members = {user: one for user, one in self._members.items() if one.joined <= self.head.seq}
 
-    def _names(self, suffix: str) -> AsyncIterator[list[bytes]]:
-        fields = scan_hash(self._executor, self._key + suffix, _MEMBERS_AT_ONCE)
+    def _names(self, suffix: str, matching: str = "*") -> AsyncIterator[list[bytes]]:
+        at_once = _MEMBERS_AT_ONCE if matching == "*" else _COMPARED_AT_ONCE
+        fields = scan_hash(self._executor, self._key + suffix, at_once, matching)
         return as_batches((name async for name, _ in fields if name), _MEMBERS_AT_ONCE)  # "" is the head
 
     async def _add_members(self, names: Sequence[bytes]) -> None:

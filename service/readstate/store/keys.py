@@ -281,6 +281,11 @@ class Keys:
         return f"{{q:{app}:{what}}}"
 
     @staticmethod
+    def is_window_of(key: str, user: str) -> bool:
+        """Whether calls of this user are counted there, whatever the call."""
+        return key.startswith("{q:") and key[3:-1].split(":", 2)[2:] == [user]
+
+    @staticmethod
     def events(shard: int) -> str:
         return f"{{w:{shard}}}"
 

@@ -13,7 +13,6 @@ The whole store is walked over. That can be done in parts, by calls that may com
 
 import asyncio
 import contextlib
-import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import NamedTuple
 
@@ -28,7 +27,7 @@ from readstate.errors import RoomUnknown, UserUnknown
 from readstate.store import lua
 from readstate.store import people_scripts as scripts
 from readstate.store.bounds import Bounds
-from readstate.store.executor import Executor, scan_hash, scan_members
+from readstate.store.executor import Executor, escaped, scan_hash, scan_members, scan_stream
 from readstate.store.keys import EVENT_SHARDS, Keys, OfRoom, OfShard, OfUser
 from readstate.store.outbox import Outbox
 from readstate.store.states import SEPARATOR
@@ -53,7 +52,7 @@ class Erased(NamedTuple):
 
     name: str
     rooms: int
-    looked_at: int  # keys
+    looked_at: int  # keys, and events at the end
     place: Place | None
 
 
@@ -127,7 +126,7 @@ class RedisPeople:
             rooms += len(found)
         if walk.place is None:
             await self._outbox.idle()
-            await elsewhere.forget_events()
+            looked_at += await elsewhere.forget_events()
             await self._side(user)
         return Erased(name, rooms, looked_at, walk.place)
 
@@ -214,7 +213,7 @@ class _Elsewhere:
 
     async def forget_keys(self, keys: Sequence[str]) -> None:
         """Windows of the user's calls, and where messages are, if that room's id holds the name."""
-        gone = [key for key in keys if key.startswith("{q:") and key.endswith(f":{self._user}}}")]
+        gone = [key for key in keys if Keys.is_window_of(key, self._user)]
         messages = [key for key in keys if key.startswith("{m:")]
         rooms = await asyncio.gather(*(self._executor.command("GET", key, key=key) for key in messages))
         for key, room in zip(messages, rooms, strict=True):
@@ -223,22 +222,28 @@ class _Elsewhere:
         for key in gone:
             await self._executor.command("UNLINK", key, key=key)
 
-    async def forget_events(self) -> None:
-        """Events for webhooks, those that wait and those that were given up."""
-        for shard in range(EVENT_SHARDS):
-            await self._events(Keys.events(shard))
+    async def forget_events(self) -> int:
+        """Events for webhooks, those that wait and those that were given up. Returns how many of
+        all were looked at.
+        """
+        return sum([await self._events(Keys.events(shard)) for shard in range(EVENT_SHARDS)])
 
-    async def _events(self, shard: str) -> None:
+    async def _events(self, shard: str) -> int:
         """Events for webhooks: those that come, those that wait, and what became of others."""
-        for entry, fields in await self._executor.command("XRANGE", shard, "-", "+", key=shard):
+        looked_at = 0
+        async for entry, fields in scan_stream(self._executor, shard, _SCANNED_AT_ONCE):
+            looked_at += 1
             if fields and fields[0].decode() == self._app and self._is_of_user(*_place_of(fields[1])):
                 await self._executor.command("XDEL", shard, entry, key=shard)
         for suffix, command in ((OfShard.WAITING, "HDEL"), (OfShard.DEAD_LETTERS, "HDEL")):
             async for membership, _ in scan_hash(self._executor, shard + suffix, _SCANNED_AT_ONCE):
+                looked_at += 1
                 await self._drop(command, shard + suffix, membership)
         for suffix in (OfShard.DUE, OfShard.DELIVERED_REVISIONS):
             async for membership in scan_members(self._executor, shard + suffix, _SCANNED_AT_ONCE):
+                looked_at += 1
                 await self._drop("ZREM", shard + suffix, membership)
+        return looked_at
 
     async def _drop(self, command: str, key: str, membership: bytes) -> None:
         app, room, member = membership.decode().split(SEPARATOR)
@@ -257,8 +262,3 @@ def _place_of(packed: bytes) -> tuple[str, str]:
 
 
 _BEHIND_NOTICE = 17  # bytes (ENTRY_LAYOUT in lua/lib/events.lua)
-
-
-def escaped(text: str) -> str:
-    """A text that stands for itself in a pattern of the store."""
-    return re.sub(r"([*?\[\]\\^-])", r"\\\1", text)

@@ -16,15 +16,16 @@ from readstate.domain.personal_data import CopyLine, EventLine, PersonLine, Toke
 from readstate.domain.transfer import EndLine, Line, MemberLine, MessageLine, RoomLine, StayLine
 from readstate.errors import RoomUnknown
 from readstate.store import lua
-from readstate.store.executor import Executor, scan_hash
+from readstate.store.executor import Executor, escaped, scan_hash
 from readstate.store.exports import RedisExport
-from readstate.store.keys import EVENT_SHARDS, Keys, OfShard
+from readstate.store.keys import EVENT_SHARDS, Keys, OfRoom, OfShard
+from readstate.store.states import SEPARATOR
 from readstate.store.tokens import RedisTokens
 from readstate.store.walk import Place, Walk
 
 _AT_ONCE = 500
 _LINES_A_PAGE = 2_000
-_LOOKED_AT_A_PAGE = 10_000  # keys, rooms and messages; a page ends behind the room with which it is reached
+_LOOKED_AT_A_PAGE = 10_000  # keys and what is in rooms; a page ends behind the room with which it is reached
 _AROUND = 2  # the beginning and the end of a room, which alone tell nothing
 
 
@@ -89,8 +90,7 @@ class RedisPerson:
             return SomeLines(await self.side(), 0, Position(walk.place))
         if position.place is not None:
             return await self._of_rooms(position)
-        events = [event for shard in range(EVENT_SHARDS) async for event in self._events(Keys.events(shard))]
-        return SomeLines(events, EVENT_SHARDS, None)
+        return await self._events()
 
     @property
     def _rooms(self) -> str:
@@ -121,7 +121,7 @@ class RedisPerson:
 
     async def _of_room(self, room: str, after: int, most: int) -> tuple[list[Line], int, int]:
         """What a room tells of the user behind the seq `after`, if it tells anything; the seq up to
-        which, 0: to its end; and how many messages were looked at.
+        which, 0: to its end; and how much was looked at: messages, moves, and those who have left.
 
         There are more than `most` lines only if the rest are not about messages.
         """
@@ -129,11 +129,14 @@ class RedisPerson:
 
         def about(line: Line) -> Line | None:
             nonlocal looked_at
-            looked_at += isinstance(line, MessageLine)
+            if isinstance(line, MessageLine | MemberLine):
+                looked_at += 1 if isinstance(line, MessageLine) else len(line.moves)
             return self._about(line)
 
+        leavers = Keys.room(self._app, room) + OfRoom.LEAVERS
         try:
-            found = await self._exports.room(room, about, after=after, most=most)
+            found = await self._exports.room(room, about, after=after, most=most, member=self._user)
+            looked_at += await self._executor.command("HLEN", leavers, key=leavers)
         except RoomUnknown:
             return [], 0, looked_at
         first, last = found[0], found[-1]
@@ -157,9 +160,15 @@ class RedisPerson:
             return replace(line, sender=sender, acknowledged=acknowledged)
         return line if isinstance(line, EndLine) else None
 
-    async def _events(self, shard: str) -> AsyncIterator[EventLine]:
-        for suffix in (OfShard.WAITING, OfShard.DEAD_LETTERS):
-            async for _, packed in scan_hash(self._executor, shard + suffix, _AT_ONCE):
-                event = msgspec.msgpack.decode(packed, type=tuple[ReadEvent, int, int, int | str])[0]
-                if (event.app, event.member) == (self._app, self._user):
-                    yield EventLine(event.room, event.message, event.at_ms, suffix is OfShard.DEAD_LETTERS)
+    async def _events(self) -> SomeLines:
+        """Events that wait or were given up."""
+        theirs = f"{escaped(self._app)}{SEPARATOR}*{SEPARATOR}{escaped(self._user)}"
+        lines: list[PersonLine] = []
+        looked_at = EVENT_SHARDS
+        for key in map(Keys.events, range(EVENT_SHARDS)):
+            for suffix in (OfShard.WAITING, OfShard.DEAD_LETTERS):
+                looked_at += await self._executor.command("HLEN", key + suffix, key=key)
+                async for _, packed in scan_hash(self._executor, key + suffix, _AT_ONCE, theirs):
+                    event = msgspec.msgpack.decode(packed, type=tuple[ReadEvent, int, int, int | str])[0]
+                    lines.append(EventLine(event.room, event.message, event.at_ms, suffix is OfShard.DEAD_LETTERS))
+        return SomeLines(lines, looked_at, None)

@@ -28,8 +28,8 @@ async def ann(imkit: Imkit, monkeypatch: pytest.MonkeyPatch) -> Imkit:
     """Ann is in two rooms, one of which is named after her and ben. A page has little."""
     monkeypatch.setattr(Walk, "AT_ONCE", 4)
     monkeypatch.setattr(person, "_LINES_A_PAGE", 3)
-    for module in (people, traces):
-        monkeypatch.setattr(module, "_KEYS_A_PAGE", 8)
+    monkeypatch.setattr(people, "_KEYS_A_PAGE", 8)
+    monkeypatch.setattr(traces, "_LOOKED_AT_A_PAGE", 8)
     for user in ("ann", "ben"):
         await imkit.sign_in(user)
     await imkit.room("garden", "ann", "ben")
