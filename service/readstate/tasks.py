@@ -4,10 +4,14 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from functools import partial
+from typing import Any, Generic, TypeVar
 
-from readstate.errors import Fault
+from readstate.errors import Fault, Unavailable
+
+Key = TypeVar("Key")
+Result = TypeVar("Result")
 
 
 async def cancel_and_wait(task: "asyncio.Task[Any] | None") -> None:
@@ -20,6 +24,13 @@ async def cancel_and_wait(task: "asyncio.Task[Any] | None") -> None:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
+
+
+def leave(futures: "Iterable[asyncio.Future[Any]]") -> None:
+    """Wait no longer for these: what they end in, or have ended in, concerns no caller."""
+    for future in futures:
+        if not future.cancel() and not future.cancelled():
+            future.exception()
 
 
 class Tasks(set["asyncio.Task[Any]"]):
@@ -36,6 +47,44 @@ class Tasks(set["asyncio.Task[Any]"]):
         for task in self:
             task.cancel()
         await asyncio.gather(*self, return_exceptions=True)
+
+
+class Shared(Generic[Key, Result]):
+    """Work under way, by what it is for: who wants the same waits for the same.
+
+    It goes on when its callers go away, until it ends or is stopped.
+    """
+
+    def __init__(self) -> None:
+        self._running: dict[Key, asyncio.Task[Result]] = {}
+
+    async def result(self, key: Key, work: Callable[[Key], Coroutine[Any, Any, Result]]) -> Result:
+        """What `work` gives, or raises, for `key`; it begins unless it is under way.
+
+        Raises Unavailable when it is stopped meanwhile.
+        """
+        running = self._running.get(key)
+        if running is None:
+            running = self._running[key] = asyncio.create_task(work(key))
+            running.add_done_callback(partial(self._end, key))
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            caller = asyncio.current_task()
+            if running.cancelled() and not (caller and caller.cancelling()):
+                raise Unavailable("this part of the service has ended") from None
+            raise
+
+    async def stop(self) -> None:
+        """Cancel what is under way and wait for its end, whatever that is."""
+        running = list(self._running.values())
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    def _end(self, key: Key, done: "asyncio.Task[Result]") -> None:
+        del self._running[key]
+        leave([done])  # those who wait have it, if any still do
 
 
 async def sleep_unless(stop: asyncio.Event, seconds: float) -> None:

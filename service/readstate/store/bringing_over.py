@@ -8,7 +8,6 @@ Bringing a key over goes in short steps. Each leaves a state from which any proc
 does no harm to be interrupted, or to be done by several processes at once.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 from hiredis import ReplyError
@@ -18,6 +17,7 @@ from readstate.store import lua
 from readstate.store.noted_layout import LAYOUT, later_layout
 from readstate.store.replies import other_layout
 from readstate.store.script_calls import Call
+from readstate.tasks import Shared
 
 VALUES_AT_ONCE = 250  # in one step; some milliseconds
 
@@ -29,15 +29,11 @@ class BringingOver:
 
     def __init__(self, call: Callable[[Call[bool], str], Awaitable[bool]]) -> None:
         self._call = call
-        self._running: dict[str, asyncio.Task[None]] = {}
+        self._running: Shared[str, None] = Shared()
 
     async def bring_over(self, key: str) -> None:
         """Bring a key over. Who needs the same one waits for the same steps."""
-        running = self._running.get(key)
-        if running is None:
-            running = self._running[key] = asyncio.create_task(self._take_steps(key))
-            running.add_done_callback(lambda done: self._end(key, done))
-        await asyncio.shield(running)
+        await self._running.result(key, self._take_steps)
 
     async def after(self, reply: ReplyError) -> None:
         """Bring over what a script met, so that it can be called again.
@@ -48,11 +44,6 @@ class BringingOver:
         if number > LAYOUT:
             raise LaterLayout(later_layout(number))
         await self.bring_over(key)
-
-    def _end(self, key: str, done: "asyncio.Task[None]") -> None:
-        del self._running[key]
-        if not done.cancelled():
-            done.exception()  # raised by those who wait, if any still do
 
     async def _take_steps(self, key: str) -> None:
         step = _STEPS[key[1]](most=VALUES_AT_ONCE)

@@ -10,6 +10,7 @@ from readstate.store.executor import RETRY_S
 from readstate.store.keys import SLOTS
 from readstate.store.replies import reply_or_raise
 from readstate.store.urls import address_of, at_node
+from readstate.tasks import Shared
 
 _NOBODY = ""
 
@@ -23,6 +24,7 @@ class SlotMap:
     def __init__(self, url: str) -> None:
         self._url = url
         self._connections: dict[str, NodeConnection] = {}
+        self._opening: Shared[str, NodeConnection] = Shared()
         self._ranges: list[tuple[int, int, str]] = []  # first slot, last slot, address
         self._owners = [_NOBODY] * SLOTS
         self._seen: set[str] = {address_of(url)}  # every node ever heard of: where to ask for the map
@@ -58,13 +60,8 @@ class SlotMap:
         """
         connection = self._connections.get(address)
         if connection is None:
-            fresh = NodeConnection(at_node(self._url, address), has_peers=True)
-            fresh.hands_back = True
-            await fresh.open()
-            connection = self._connections.setdefault(address, fresh)
-            if self._closed or connection is not fresh:
-                await fresh.close()
-        elif not connection.connected:
+            return await self._opening.result(address, self._open)
+        if not connection.connected:
             raise Unavailable(f"the node at {address} cannot be reached")
         return connection
 
@@ -110,9 +107,20 @@ class SlotMap:
         return sum(connection.round_trips for connection in self._connections.values())
 
     async def close(self) -> None:
-        self._closed = True  # what is being opened is closed when it is open
-        for connection in tuple(self._connections.values()):
+        self._closed = True
+        await self._opening.stop()
+        for connection in self._connections.values():
             await connection.close()
+
+    async def _open(self, address: str) -> NodeConnection:
+        """Connect to a node for the first time. Raises Unavailable."""
+        if self._closed:
+            raise Unavailable("the store connection is closed")
+        fresh = NodeConnection(at_node(self._url, address), has_peers=True)
+        fresh.hands_back = True
+        await fresh.open()
+        self._connections[address] = fresh
+        return fresh
 
     def _take(self, ranges: list[tuple[int, int, str]]) -> None:
         owners = [_NOBODY] * SLOTS
