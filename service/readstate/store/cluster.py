@@ -97,7 +97,10 @@ class Cluster:
         slots = self._map.ranges().get(node)
         if not slots:
             return "the slots have moved meanwhile"
-        connection = await self._map.connection(node)
+        try:
+            connection = await self._map.connection(node)
+        except Fault as error:
+            return str(error)
         return await connection.confirm(connects, level, Keys.in_slot(slots[0][0]), within_ms)
 
     async def each_node(self, *parts: Part) -> list[Any]:
@@ -180,8 +183,8 @@ class Cluster:
         Follows the cluster while it changes.
         """
         lost: ConnectionLost | None = None
+        address, asking, before = "", False, None
         try:
-            address, asking, before = self._map.owner(request.slot), False, None
             while isinstance(outcome, _UNFINISHED):
                 if isinstance(outcome, ConnectionLost):
                     lost = outcome
@@ -195,7 +198,8 @@ class Cluster:
                 elif meaning is Meaning.MOVED and before is Meaning.MOVED:
                     # Two nodes name each other until both have heard who has the slot now.
                     await asyncio.sleep(RETRY_S)
-                before = meaning
+                # Not before it is known what the first outcome means: perhaps none has the slot.
+                address, before = address or self._map.owner(request.slot), meaning
                 try:
                     address, asking = await self._way_on(request, meaning, outcome, address, asking)
                     outcome = await self._try(request, address, asking=asking)

@@ -115,12 +115,12 @@ class SplitPlan:
         ]
         try:
             applied = await self._apply(calls)
+            self.acknowledging.add(Keys.room(app, room), change.revision, [update.member for update in change.updates])
+            for update, one in zip(change.updates, applied, strict=True):
+                if one.ahead:
+                    await self.reconcile(app, room, update.member)
         except Unavailable as error:
             raise UnknownOutcome(f"the room has changed, and not everybody could be told yet: {error}") from error
-        self.acknowledging.add(Keys.room(app, room), change.revision, [update.member for update in change.updates])
-        for update, one in zip(change.updates, applied, strict=True):
-            if one.ahead:
-                await self.reconcile(app, room, update.member)
         return applied
 
     async def _apply(self, calls: list[tuple[str, Call[lua.Applied]]]) -> list[lua.Applied]:
