@@ -11,11 +11,12 @@ import pytest_asyncio
 from redis.crc import key_slot
 
 from readstate.errors import Fault, UnknownOutcome
+from readstate.store import cluster as cluster_module
 from readstate.store.connect import connect
 from readstate.store.executor import Executor
 from readstate.store.functions import load_functions
 from readstate.store.keys import Keys
-from readstate.store.plan_split import SplitPlan
+from readstate.store.recovery import Recovery
 from readstate.store.redis_store import redis_store
 from tests.support.calls import post_alone
 from tests.support.failover import FIRST_SHARE, cluster_with_replica, take_over, wait_for_replica
@@ -115,26 +116,43 @@ async def test_a_worker_without_calls_finds_the_new_primary_too(
 
 
 async def test_pending_updates_elsewhere_are_pushed_while_a_node_is_away(
-    pair: tuple[Cluster, Server], executor: Executor
+    pair: tuple[Cluster, Server], executor: Executor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first room of the list is on the node that died; the list and the other room are not."""
+    """The first room of the list is on the node that died; the list and the other rooms are not.
+
+    Which rooms cannot be asked is found out of all together. None of them is waited for by itself,
+    also when another room cannot be read.
+    """
+    monkeypatch.setattr(cluster_module, "DEADLINE_S", 0.5)
     store = redis_store(executor)
     slots = {name: key_slot(Keys.room(APP, name).encode()) for name in map(str, range(1000))}
     lists = {name: Keys.pending_rooms_of(Keys.room(APP, name)) for name in slots}
     dead = next(name for name in slots if slots[name] < FIRST_SHARE < key_slot(lists[name].encode()))
-    alive = next(name for name in slots if slots[name] > FIRST_SHARE and lists[name] == lists[dead])
+    alive, foreign = [name for name in slots if slots[name] > FIRST_SHARE and lists[name] == lists[dead]][:2]
     user = next(name for name in map(str, range(1000)) if key_slot(Keys.user(APP, name).encode()) > FIRST_SHARE)
     await a_room(store, APP, alive, members=[user])
     await store.outbox.idle()
     await post_alone(executor, APP, alive)
     await executor.command("ZADD", lists[dead], 0, f"{APP}:{dead}", key=lists[dead])
     pair[0].nodes[0].kill()
+    drained: list[str] = []
+
+    async def drain(app: str, room: str) -> None:
+        drained.append(room)
+        await store.outbox.drain(app, room)
+
     # Only that room has to wait, and stays in the list.
-    assert isinstance(store.outbox, SplitPlan)
+    recovery = Recovery(executor, drain)
     with pytest.raises(Fault):
-        await store.outbox.recovery._recover_shard(lists[dead], -10)
+        await recovery._recover_shard(lists[dead], -10)
+    assert drained == [alive]
     assert await store.badges.badge(app=APP, user=user, tags=[]) == 1
     assert await executor.command("ZSCORE", lists[dead], f"{APP}:{dead}", key=lists[dead]) is not None
+    await executor.command("SET", Keys.room(APP, foreign), "foreign", key=Keys.room(APP, foreign))
+    await executor.command("ZADD", lists[dead], 0, f"{APP}:{foreign}", key=lists[dead])
+    with pytest.raises(Fault):
+        await recovery._recover_shard(lists[dead], -10)
+    assert drained == [alive, foreign], "its drain tells of it"
 
 
 async def test_a_primary_that_wakes_up_answers_nothing_from_the_past(

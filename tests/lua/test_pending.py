@@ -3,7 +3,9 @@
 Only on a cluster are updates ever pending.
 """
 
+import asyncio
 import time
+import zlib
 from typing import Any
 
 import pytest
@@ -12,13 +14,14 @@ from readstate.domain.client_rules import Made
 from readstate.errors import RoomUnknown
 from readstate.store import recovery
 from readstate.store.executor import Executor
-from readstate.store.keys import Keys
+from readstate.store.keys import PENDING_SHARDS, Keys
 from readstate.store.plan_split import SplitPlan
 from readstate.store.redis_store import RedisStore, redis_store
 from readstate.store.states import State
 from tests.lua.conftest import Run
 from tests.support.calls import SETTINGS, post_alone
 from tests.support.rooms import a_room, posted
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -188,6 +191,60 @@ async def test_a_room_with_foreign_data_does_not_keep_the_others_waiting(
     await split(store).recovery.recover(older_than_s=-10)
     assert await store.badges.badge(app=app, user="ann", tags=[]) == 1
     await executor.command("DEL", Keys.room(app, "broken"), key=Keys.room(app, "broken"))
+
+
+async def test_a_room_whose_members_cannot_be_told_does_not_keep_the_others_waiting(
+    store: RedisStore, executor: Executor, app: str
+) -> None:
+    """Telling them takes until the deadline of a call, while their node is away."""
+    shard = Keys.pending_rooms_of(Keys.room(app, "r"))
+    rooms = [room for room in map(str, range(1000)) if Keys.pending_rooms_of(Keys.room(app, room)) == shard][:2]
+    for room in rooms:
+        await a_room(store, app, room)
+        await store.outbox.idle()
+        await post_alone(executor, app, room)
+    begun: set[str] = set()
+    both = asyncio.Event()
+
+    async def drain(app: str, room: str) -> None:
+        begun.add(room)
+        if begun >= set(rooms):
+            both.set()
+        await both.wait()
+        await split(store).drain(app, room)
+
+    async with asyncio.timeout(10):
+        await recovery.Recovery(executor, drain)._recover_shard(shard, -10)
+    assert await store.badges.badge(app=app, user="ann", tags=[]) == 2
+
+
+async def test_recovery_goes_on_after_what_it_cannot_read(
+    store: RedisStore, executor: Executor, app: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another program has written where workers note who looks at a list."""
+    monkeypatch.setattr(recovery, "RECOVERY_EVERY_S", 0.02)
+    await a_room(store, app)
+    await store.outbox.idle()
+    await post_alone(executor, app, "r")
+    await enter_at(executor, app, 0)
+    looking = Keys.pending_rooms_watch(zlib.crc32(Keys.room(app, "r").encode()) % PENDING_SHARDS)
+    await executor.command("DEL", looking, key=looking)
+    await executor.command("RPUSH", looking, "foreign", key=looking)
+    store.outbox.start()
+
+    async def is_told() -> bool:
+        return "was put off" in caplog.text and "WRONGTYPE" in caplog.text
+
+    async def is_recovered() -> bool:
+        return await store.badges.badge(app=app, user="ann", tags=[]) == 1
+
+    try:
+        await wait_until(is_told, "the foreign data to be told of")
+        await executor.command("DEL", looking, key=looking)
+        await wait_until(is_recovered, "recovery to go on")
+    finally:
+        await executor.command("DEL", looking, key=looking)
+        await store.outbox.close()
 
 
 async def test_a_room_that_does_not_exist_is_not_entered(store: RedisStore, executor: Executor, app: str) -> None:
