@@ -10,16 +10,20 @@ import random
 import warnings
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 import uvloop
 from hiredis import ReplyError
+from redis.asyncio.connection import AbstractConnection
 
 from readstate.errors import ConnectionLost, Unavailable, UnknownOutcome
 from readstate.store.connect import connect
 from readstate.store.connections import ConnectionFactory, NodeConnection
+from readstate.store.keys import Keys
 from readstate.store.pipelined_connection import FULL_BATCH, PipelinedConnection
+from readstate.store.replies import ScriptFailed
 from tests.support.calls import plain_call
 from tests.support.proxy import CuttingProxy
 from tests.support.servers import Server, short_directory
@@ -230,6 +234,66 @@ async def test_a_repeatable_call_that_cannot_be_repeated_ends_in_unknown_outcome
     await connection.close()
     with server.client() as client:
         assert client.getdel(app) == b"1"
+
+
+@pytest.mark.parametrize("how", ["failed", "cancelled"])
+async def test_what_calls_together_end_in_is_for_their_caller_alone(
+    server: Server, proxy: CuttingProxy, app: str, how: str
+) -> None:
+    """The first call meets foreign data; of some of the others the reply is lost."""
+    heard: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context))
+    executor = await connect(f"unix://{proxy.path}")
+    foreign = Keys.room(app, "foreign")
+    await executor.command("SET", foreign, "foreign", key=foreign)
+    proxy.path.unlink()
+    keys = [foreign, *(Keys.room(app, str(number)) for number in range(400))]
+    proxy.cut_replies_after(1000)
+    asking = asyncio.create_task(executor.call_each([(key, plain_call("pending", app)) for key in keys]))
+
+    async def is_lost() -> bool:
+        return executor.why_away() != ""
+
+    await wait_until(is_lost, "the connection to be lost")
+    if how == "cancelled":
+        asking.cancel()
+    await executor.close()
+    with pytest.raises(ScriptFailed if how == "failed" else asyncio.CancelledError):
+        await asking
+    del asking
+    gc.collect()
+    await asyncio.sleep(0)
+    assert heard == []
+    with server.client() as client:
+        client.delete(foreign)
+
+
+async def test_it_connects_again_after_a_defect_too(
+    server: Server, proxy: CuttingProxy, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once when it connects, and once when it reads: all calls of the worker need it."""
+    connect_now = ConnectionFactory(f"unix://{proxy.path}")
+    defects: list[str] = []
+
+    def make_connection() -> AbstractConnection:
+        if defects:
+            raise ValueError(defects.pop())
+        return connect_now()
+
+    def on_slow() -> None:
+        raise ValueError("a defect while it reads")
+
+    connection = PipelinedConnection(make_connection, on_slow=on_slow)
+    await connection.open()
+    defects.append("a defect while it connects")
+    proxy.slip_in(b"-BUSY a script runs\r\n")
+    assert await connection.call("ECHO", "again", repeatable=True) == b"again"
+    assert connection.connects == 2
+    assert {record.exc_info[1].args[0] for record in caplog.records if record.exc_info and record.exc_info[1]} == {
+        "a defect while it connects",
+        "a defect while it reads",
+    }
+    await connection.close()
 
 
 async def nothing_is_left_open(server: Server) -> None:

@@ -8,6 +8,7 @@ the ordinary connections. If nothing arrives here then, the connection is given 
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -23,6 +24,8 @@ CONNECT_S = 3.0
 SILENCE_S = 5.0  # after so long without any reply a probe is sent
 PROBE_S = 5.0  # ... and has so long to come back
 BURST = 100  # messages handled before others get their turn
+
+logger = logging.getLogger(__name__)
 
 # What a lost connection raises.
 LOST = (RedisError, OSError, EOFError, TimeoutError, hiredis.HiredisError)
@@ -80,7 +83,7 @@ class ChannelConnection(asyncio.Protocol):
         self._ask(b"SUNSUBSCRIBE", channels)
 
     async def run(self) -> None:
-        """Connect and listen until the connection is lost. Raises one of LOST."""
+        """Connect and listen until the connection is lost. Raises one of LOST, or a defect."""
         connection = self._make_connection()
         try:
             # Not wait_for: on Python 3.11 it can swallow the cancellation that ends this task.
@@ -118,6 +121,9 @@ class ChannelConnection(asyncio.Protocol):
                 await self._probe(next(iter(self._channels)))
             except Fault:
                 continue  # nothing was published, so silence says nothing
+            except Exception:
+                logger.exception("notices: a probe failed")
+                continue
             await asyncio.sleep(PROBE_S)
             if heard == self._heard:
                 self._end(TimeoutError("a probe did not come back"))
@@ -159,7 +165,7 @@ class ChannelConnection(asyncio.Protocol):
                     return
                 self._heard += 1
                 self._handle(reply)
-        except LOST as error:
+        except Exception as error:  # of a defect as well: else nothing more would be read
             self._end(error)
             return
         if not self._draining:

@@ -31,7 +31,8 @@ class Executor(Protocol):
     async def call_each(self, calls: Sequence[tuple[str, Call[Reply]]]) -> list[Reply | ReadStateError]:
         """Run several repeatable calls, each with its key, together.
 
-        Returns for each the reply, or the refusal or fault that it ended in.
+        Returns for each the reply, or the refusal or fault that it ended in. Raises ScriptFailed
+        when one or more of them ended in that; the others were carried out all the same.
         """
 
     async def command(self, *parts: Part, key: str, repeatable: bool = True) -> Any:

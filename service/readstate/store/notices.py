@@ -209,6 +209,9 @@ class RedisNotices:
                 await self._executor.slots()
             except Fault:
                 continue
+            except Exception:
+                logger.exception("notices: nodes could not be asked which slots they have")
+                continue
             waiting, self._to_place = self._to_place, []
             known = [one for one in waiting if self._subscriptions.get(one.source) is one and one.node is None]
             for subscription in known:

@@ -146,9 +146,9 @@ class PipelinedConnection:
     """See the module. Make it inside the running loop, then `open` it, and `close` it at the end.
 
     `on_slow` is called while a call is under way for more than SLOW_S (several times a second), and
-    when the server says that it is busy. A connection that has answered nothing for
-    `silent_deadlines` deadlines is given up. `logs`: log when the connection is lost, and when
-    there is one again.
+    when the server says that it is busy. A connection is given up when its oldest call is not
+    answered after `silent_deadlines` deadlines; a batch counts as one call, and as not answered
+    while it is so in part. `logs`: log when the connection is lost, and when there is one again.
     """
 
     # Whether calls that are not repeatable end at once when the connection is lost, also if they
@@ -292,19 +292,20 @@ class PipelinedConnection:
                 await backoff.pause()
                 try:
                     self._connection = await self._connect()
-                except Unavailable as fault:
-                    if str(fault) != self.why_away:
-                        self._log(logging.WARNING, "%s", fault)
-                    self.why_away = str(fault)
+                except Exception as error:  # of a defect as well: else there would never be one again
+                    why = str(error) or type(error).__name__
+                    if why != self.why_away:
+                        self._log(logging.WARNING, "%s", why, exc_info=_unless_expected(error))
+                    self.why_away = why
                     continue
                 self.why_away = ""
                 self._log(logging.INFO, "the store is connected again, after %.1f s", self._loop.time() - lost_at)
             try:
                 await self._read_until_lost(self._connection)
-            except (OSError, hiredis.HiredisError, EOFError) as error:
-                lost_at = self._loop.time()
+            except Exception as error:
+                lost_at, why = self._loop.time(), str(error) or type(error).__name__
                 if self._left is None:
-                    self._log(logging.WARNING, "store connection lost: %s", error or type(error).__name__)
+                    self._log(logging.WARNING, "store connection lost: %s", why, exc_info=_unless_expected(error))
             finally:
                 # Also on cancellation: nothing may be written to a connection that is not read.
                 self._transport = self._left = None
@@ -312,9 +313,9 @@ class PipelinedConnection:
                 await self._disconnect()
             backoff.reset()
 
-    def _log(self, level: int, text: str, *args: object) -> None:
+    def _log(self, level: int, text: str, *args: object, exc_info: Exception | None = None) -> None:
         if self._logs:
-            logger.log(level, text, *args)
+            logger.log(level, text, *args, exc_info=exc_info)
 
     async def _read_until_lost(self, connection: AbstractConnection) -> None:
         reader, writer = connection._reader, connection._writer
@@ -392,3 +393,8 @@ class PipelinedConnection:
             call.expire(self.why_away or "the store cannot be reached")
         del self._waiting[:expired]
         self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep)
+
+
+def _unless_expected(error: Exception) -> Exception | None:
+    """What a log has to tell of in full: a defect."""
+    return None if isinstance(error, (Unavailable, OSError, hiredis.HiredisError, EOFError)) else error

@@ -15,9 +15,10 @@ from readstate.store.executor import RETRY_S, Reply
 from readstate.store.keys import SLOTS, Keys
 from readstate.store.noted_layout import check_layout
 from readstate.store.pipelined_connection import DEADLINE_S
-from readstate.store.replies import Meaning, changes, classify, reply_or_raise, unanswered
+from readstate.store.replies import Meaning, ScriptFailed, changes, classify, reply_or_raise, unanswered
 from readstate.store.script_calls import Call, Part
 from readstate.store.scripts import Plan, Script
+from readstate.tasks import leave
 
 
 class SingleServer:
@@ -50,17 +51,26 @@ class SingleServer:
             for key, call in calls
         ]
         replies: list[Reply | ReadStateError] = []
-        for (key, call), future in zip(calls, pending, strict=True):
-            try:
-                reply = await future
-                if isinstance(reply, ReplyError):
-                    script = self.scripts[call.script]
-                    reply = reply_or_raise(await self._call_again(reply, script, key, call.args, True))
-                if changes(self.scripts[call.script]):
-                    note_written(self._address, self._connection.connects)
-                replies.append(call.read(reply))
-            except ReadStateError as error:
-                replies.append(error)
+        failure: ScriptFailed | None = None
+        try:
+            for (key, call), future in zip(calls, pending, strict=True):
+                try:
+                    reply = await future
+                    if isinstance(reply, ReplyError):
+                        script = self.scripts[call.script]
+                        reply = reply_or_raise(await self._call_again(reply, script, key, call.args, True))
+                    if changes(self.scripts[call.script]):
+                        note_written(self._address, self._connection.connects)
+                    replies.append(call.read(reply))
+                except ReadStateError as error:
+                    replies.append(error)
+                except ScriptFailed as error:
+                    failure = failure or error  # the others are carried out all the same
+        except BaseException:
+            leave(pending)
+            raise
+        if failure:
+            raise failure
         return replies
 
     async def command(self, *parts: Part, key: str, repeatable: bool = True) -> Any:
