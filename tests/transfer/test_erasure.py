@@ -1,6 +1,7 @@
 """Random histories: who is erased leaves no trace, and the counts of others do not change."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,13 @@ from readstate.store.executor import Executor
 from readstate.store.keys import Keys, OfUser
 from readstate.store.people import RedisPeople
 from readstate.store.redis_store import RedisStore, redis_store
+from readstate.store.tokens import RedisTokens
 from readstate.store.traces import traces
 from readstate.store.users import RedisUsers
 from tests.support.copies import ROOMS, USERS
 from tests.support.machine import JOURNAL_MOVES, Bench, ReadStateMachine, outcome_of, rooms, users
 from tests.support.receipts import whole_list
+from tests.support.rooms import a_room, posted
 from tests.support.servers import Cluster, Server
 from tests.support.transfers import Breaking
 
@@ -172,3 +175,65 @@ async def test_a_one_to_one_room_that_holds_the_name_is_deleted(store: RedisStor
     assert await store.rooms.rooms_of(app=app, user="ann") == []
     assert [trace async for trace in traces(store.rooms._executor, app, "bob")] == []
     assert await store.audit.audit_all(app=app) == []
+
+
+class Busy(RedisPeople):
+    """An erasure beside which the service goes on: `busy` is awaited before and behind a room."""
+
+    busy: Callable[[str, bool], Awaitable[None]]
+
+    async def _room(self, room: str, user: str, name: str) -> None:
+        await self.busy(room, False)
+        await super()._room(room, user, name)
+        await self.busy(room, True)
+
+
+def busy_people(store: RedisStore, app: str, busy: Callable[[str, bool], Awaitable[None]]) -> Busy:
+    people = Busy(store.rooms._executor, store.outbox, store.bounds, app)
+    people.busy = busy
+    return people
+
+
+async def test_messages_that_come_meanwhile_leave_no_trace(store: RedisStore, app: str) -> None:
+    """Which may be where the walk has passed."""
+    direct = await a_room(store, app, direct_room("ann", "bob"))
+
+    async def busy(room: str, is_over: bool) -> None:
+        if room == direct and not is_over:
+            for number in range(40):
+                await posted(store, app, room, f"m{number}")
+
+    await busy_people(store, app, busy).erase("bob", None, lambda _: None)
+    assert [trace async for trace in traces(store.rooms._executor, app, "bob")] == []
+
+
+async def test_who_comes_back_meanwhile_is_erased_as_well(store: RedisStore, app: str) -> None:
+    """What they did before and after has two names, so that each counts. A new token ends."""
+    executor = store.rooms._executor
+    tokens = RedisTokens(executor)
+    await RedisUsers(executor).upsert_user(app=app, user="bob", profile={})
+    await a_room(store, app, members=["ann", "bob"])
+    times = iter("1")
+
+    async def busy(room: str, is_over: bool) -> None:
+        if is_over and (time := next(times, None)):
+            await tokens.remember_token(app=app, user="bob", token_id="late", created_ms=1, expires_s=2**31)
+            await read_one(time)
+            await store.rooms.remove_members(app=app, room=room, members=["bob"])
+            await store.rooms.add_members(app=app, room=room, members=["bob"])
+
+    async def read_one(time: str) -> None:
+        await store.rooms.add_members(app=app, room="r", members=["bob"])
+        message = (await posted(store, app, message=f"m{time}")).message
+        await store.reading.mark_read(app=app, room="r", user="bob", message=message)
+
+    await read_one("0")
+    name = await busy_people(store, app, busy).erase("bob", "gone", lambda _: None)
+    assert [trace async for trace in traces(executor, app, "bob")] == []
+    assert await store.audit.audit_all(app=app) == []
+    pages = [await whole_list(store, app, "r", message, Filter.READ) for message in ("m0", "m1")]
+    names = [one.member for page in pages for one in page.readers]
+    assert [one.token_id for one in (await tokens.revocations(app=app, since=0)).entries] == ["late"]
+    assert len(set(names)) == len(names) == 2
+    assert names[0] == name
+    assert all(one.startswith("gone-") for one in names)

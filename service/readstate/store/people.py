@@ -23,14 +23,16 @@ from readstate.domain.client_rules import Made
 from readstate.domain.direct import peers_of
 from readstate.domain.identity import Revocation
 from readstate.domain.personal_data import new_stand_in
+from readstate.domain.transfer import MessageLine
 from readstate.errors import RoomUnknown, UserUnknown
 from readstate.store import lua
 from readstate.store import people_scripts as scripts
 from readstate.store.bounds import Bounds
 from readstate.store.executor import Executor, escaped, scan_hash, scan_members, scan_stream
+from readstate.store.exports import RedisExport
 from readstate.store.keys import EVENT_SHARDS, Keys, OfRoom, OfShard, OfUser
 from readstate.store.outbox import Outbox
-from readstate.store.states import SEPARATOR
+from readstate.store.states import SEPARATOR, State
 from readstate.store.tokens import RedisTokens
 from readstate.store.walk import Place, Walk
 
@@ -126,6 +128,8 @@ class RedisPeople:
             rooms += len(found)
         if walk.place is None:
             await self._outbox.idle()
+            rooms += await self._rooms_since(user, name)
+            await self._end_tokens(user, name)
             looked_at += await elsewhere.forget_events()
             await self._side(user)
         return Erased(name, rooms, looked_at, walk.place)
@@ -151,9 +155,8 @@ class RedisPeople:
                 await self._executor.command("ZREM", key, packed, key=key)
 
     async def _room(self, room: str, user: str, name: str) -> None:
-        peers = peers_of(room)
-        if peers and user in peers:
-            await self._direct_room(room, [peer for peer in peers if peer != user])
+        if user in (peers_of(room) or ()):
+            await self._direct_room(room, user)
             return
         key = Keys.room(self._app, room)
         leaving = lua.remove_members(app=self._app, settings=self._settings, made=Made.ANYHOW, members=[user])
@@ -161,13 +164,11 @@ class RedisPeople:
             await self._outbox.change(leaving, self._app, room)
         await self._outbox.drain(self._app, room)
         own = escaped(user + SEPARATOR) + "*"
-        call = scripts.erase_member(
-            user=user,
-            stand_in=name,
-            chunks=await self._fields(key + OfRoom.JOURNALS, own),
-            stays=await self._fields(key + OfRoom.LEAVERS, own),
-            seqs=[],
-        )
+        chunks = await self._fields(key + OfRoom.JOURNALS, own)
+        stays = await self._fields(key + OfRoom.LEAVERS, own)
+        if stays and await self._is_taken(key + OfRoom.LEAVERS, user, name):
+            name = new_stand_in(name.rpartition("-")[0])
+        call = scripts.erase_member(user=user, stand_in=name, chunks=chunks, stays=stays, seqs=[])
         await self._executor.call(call, key)
         seqs = await self._fields(key + OfRoom.ACKNOWLEDGEMENTS, "*", having=user.encode())
         for batch in in_batches(seqs, _SEQS_AT_ONCE):
@@ -178,22 +179,47 @@ class RedisPeople:
         for some in in_batches(numbers, _SENDERS_AT_ONCE):
             await self._executor.call(scripts.erase_sender(user=user, stand_in=name, numbers=some), key)
 
+    async def _is_taken(self, leavers: str, user: str, name: str) -> bool:
+        """Whether the name stands in a room already, for a user who has come back there since."""
+        return None not in await self._executor.command("HMGET", leavers, user, name, key=leavers)
+
     async def _fields(self, key: str, pattern: str, *, having: bytes = b"") -> list[bytes]:
         """Fields of a hash that match, and whose values have these bytes."""
         fields = scan_hash(self._executor, key, _SCANNED_AT_ONCE, matching=pattern)
         return sorted({field async for field, value in fields if having in value})
 
-    async def _direct_room(self, room: str, peers: Sequence[str]) -> None:
+    async def _rooms_since(self, user: str, name: str) -> int:
+        """The rooms that the user has come into after they were looked at. Returns how many."""
+        copies = await self._executor.call(lua.copies(rooms=()), Keys.user(self._app, user))
+        rooms = [copy.room for copy in copies if copy.state != State.GONE]
+        for batch in in_batches(rooms, _AT_ONCE):
+            await asyncio.gather(*(self._room(room, user, name) for room in batch))
+        await self._outbox.idle()
+        return len(rooms)
+
+    async def _direct_room(self, room: str, user: str) -> None:
         """Delete a room whose id holds the user's name, and all that is kept of deleted ones."""
         key = Keys.room(self._app, room)
+        messages = await self._message_keys(room)
         await self._outbox.change(lua.delete_room(app=self._app, made=Made.ANYHOW), self._app, room)
         await self._outbox.drain(self._app, room)
         await self._outbox.idle()
-        for peer in peers:
-            await self._executor.call(scripts.erase_copy(room=room), Keys.user(self._app, peer))
+        for peer in peers_of(room) or ():
+            if peer != user:
+                await self._executor.call(scripts.erase_copy(room=room), Keys.user(self._app, peer))
+        elsewhere = _Elsewhere(self._executor, self._app, user)
+        for batch in in_batches(messages, _SEQS_AT_ONCE):
+            await elsewhere.forget_keys(batch)
         await self._executor.command("UNLINK", *Keys.beside(key), key=key)
         entered = Keys.pending_rooms_of(key)
         await self._executor.command("ZREM", entered, f"{self._app}:{room}", key=entered)
+
+    async def _message_keys(self, room: str) -> list[str]:
+        """Where it may be noted of its messages in which room they are."""
+        with contextlib.suppress(RoomUnknown):
+            lines = await RedisExport(self._executor, self._app).room(room)
+            return [Keys.message(self._app, line.id) for line in lines if isinstance(line, MessageLine)]
+        return []
 
     async def _side(self, user: str) -> None:
         """What is the user's own; the name that stood in goes last."""
