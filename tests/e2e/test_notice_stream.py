@@ -183,6 +183,28 @@ async def test_what_a_room_has_kept_and_is_no_notice_is_passed_over(ear: Ear, ap
     await ear.executor.command("DEL", key, key=key)
 
 
+async def test_a_search_for_the_nodes_that_fails_is_not_the_last_one(
+    ear: Ear, app: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room, find = Source.room(app, "r"), ear.executor.slots
+    failures = 0
+
+    async def fail_once() -> Any:
+        nonlocal failures
+        failures += 1
+        if failures == 1:
+            raise ZeroDivisionError
+        return await find()
+
+    await ear.notices.subscribe([room])
+    monkeypatch.setattr(ear.executor, "slots", fail_once)
+    await cut(ear)
+    await until_gaps(ear, room)
+    await ear.notices.subscribe([room])
+    await ear.publish(room, said("after"))
+    assert (await ear.catch_up(room), failures > 1) == ([(room, said("after"))], True)
+
+
 async def test_a_listener_that_fails_does_not_stop_the_stream(ear: Ear, app: str) -> None:
     room = Source.room(app, "r")
 
