@@ -17,6 +17,7 @@ from readstate.store.connect import connect
 from readstate.store.executor import Executor
 from readstate.store.keys import OfRoom
 from tests.support.ears import Ear, channel_of
+from tests.support.proxy import CuttingProxy
 from tests.support.servers import Cluster, Server, short_directory
 from tests.support.waiting import wait_until
 
@@ -316,6 +317,48 @@ class DeafPipe:
         task.cancel()
         for end in (writer, server_writer):
             end.close()
+
+
+async def test_a_listener_that_meets_a_defect_begins_anew(server: Server, app: str) -> None:
+    """In the midst of a burst, while it reads no more: else it would stay, and hear nothing."""
+    room = Source.room(app, "r")
+    with short_directory() as directory:
+        proxy = CuttingProxy(server.socket, directory / "p")
+        await proxy.start()
+        async with an_ear(server.url, through=f"unix://{proxy.path}") as ear:
+            await ear.notices.subscribe([room])
+            empty = b"*3\r\n$8\r\nsmessage\r\n$1\r\nx\r\n$0\r\n\r\n"
+            proxy.slip_in(empty * (channel_connection.BURST + 1) + b":1\r\n")
+            await until_gaps(ear, room)
+            await ear.notices.subscribe([room])
+            await ear.publish(room, said("after"))
+            assert await ear.catch_up(room) == [(room, said("after"))]
+        await proxy.stop()
+
+
+async def test_a_probe_that_fails_is_not_the_last_one(
+    server: Server, app: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Later ones find out that the connection only looks alive."""
+    monkeypatch.setattr(channel_connection, "SILENCE_S", 0.1)
+    monkeypatch.setattr(channel_connection, "PROBE_S", 0.1)
+    room = Source.room(app, "r")
+    with short_directory() as directory:
+        pipe = DeafPipe(server.socket, directory / "pipe")
+        listener = await asyncio.start_unix_server(pipe.serve, str(pipe.path))
+        async with listener, an_ear(server.url, through=f"unix://{pipe.path}") as ear:
+            command, failures = ear.executor.command, ["a defect"]
+
+            async def failing_once(*parts: Any, key: str) -> Any:
+                if failures:
+                    raise ValueError(failures.pop())
+                return await command(*parts, key=key)
+
+            monkeypatch.setattr(ear.executor, "command", failing_once)
+            await ear.notices.subscribe([room])
+            pipe.deaf = True
+            await until_gaps(ear, room)
+            assert "a defect" in caplog.text
 
 
 async def test_a_connection_that_only_looks_alive_is_given_up(
