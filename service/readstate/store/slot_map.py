@@ -8,7 +8,7 @@ from readstate.errors import Fault, Unavailable
 from readstate.store.connections import NodeConnection
 from readstate.store.executor import RETRY_S
 from readstate.store.keys import SLOTS
-from readstate.store.replies import reply_or_raise
+from readstate.store.replies import ScriptFailed, reply_or_raise
 from readstate.store.urls import address_of, at_node
 from readstate.tasks import Shared
 
@@ -89,8 +89,9 @@ class SlotMap:
                 try:
                     connection = await self.connection(address)
                     reply = reply_or_raise(await connection.call("CLUSTER", "SLOTS", repeatable=True))
-                except Fault:
-                    # Also when the outcome is unknown: another node may be asked all the same.
+                except (Fault, ScriptFailed):
+                    # Also when the outcome is unknown, or when the server is of no cluster any
+                    # more: another node may be asked all the same.
                     continue
                 self._take(_read_ranges(reply, address))
                 return
