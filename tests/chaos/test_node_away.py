@@ -13,16 +13,18 @@ import pytest_asyncio
 from readstate.domain.durability import Durability
 from readstate.domain.reading import MarkedRead
 from readstate.errors import MessageUnknown, NotConfirmed, Unavailable, UnknownOutcome
+from readstate.store import cluster as cluster_module
 from readstate.store import lua
+from readstate.store import rooms as rooms_module
 from readstate.store.cluster import Cluster as ClusterStore
 from readstate.store.confirming import RedisConfirmation
 from readstate.store.connect import connect
-from readstate.store.keys import Keys
+from readstate.store.keys import SLOTS, Keys
 from readstate.store.redis_store import RedisStore, redis_store
 from readstate.store.scripts import load_scripts
 from readstate.store.states import State
-from tests.support.rooms import a_room, posted
-from tests.support.servers import Cluster, Server
+from tests.support.rooms import a_room, posted, unread_of
+from tests.support.servers import Cluster, Server, free_port
 from tests.support.waiting import wait_until
 
 
@@ -124,6 +126,57 @@ async def test_a_room_that_changed_and_cannot_take_back_a_cursor_has_changed(
         await store.outbox.idle()
 
 
+async def test_a_read_was_done_though_the_badge_cannot_be_told(
+    cluster: Cluster, executor: ClusterStore, app: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its reader is in a room above the fan-out limit whose node is away."""
+    monkeypatch.setattr(cluster_module, "DEADLINE_S", 0.3)
+    store = redis_store(executor, fanout_limit=1)
+    node = executor.node_of(Keys.room(app, "r"))
+    user = next(name for name in map(str, range(100)) if executor.node_of(Keys.user(app, name)) == node)
+    large = next(name for name in map(str, range(100)) if executor.node_of(Keys.room(app, name)) != node)
+    await a_room(store, app, members=[user])
+    await a_room(store, app, large, members=[user, "ben", "cid", "dan"])
+    await posted(store, app, message="m")
+    for _ in range(6):  # more than are told to a member who does not look
+        await posted(store, app, large)
+    await store.outbox.idle()
+    reading = store.reading.mark_read(app=app, room="r", user=user, message="m")
+    away = serving(cluster, executor.node_of(Keys.room(app, large)))
+    with stopped(away):
+        cut(executor, away)
+        with pytest.raises(UnknownOutcome, match="a part of the call was done"):
+            await reading
+        assert await unread_of(store, app, user) == 0
+
+
+async def test_of_many_members_some_have_gone(
+    cluster: Cluster, executor: ClusterStore, store: RedisStore, app: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The room's node takes no more writes when the first have."""
+    monkeypatch.setattr(rooms_module, "MEMBERS_AT_ONCE", 1)
+    room = serving(cluster, executor.node_of(Keys.room(app, "r")))
+    names = [name for name in map(str, range(100)) if executor.node_of(Keys.user(app, name)) != address_of(room)][:2]
+    await a_room(store, app, members=names)
+    await store.outbox.idle()
+
+    async def is_begun() -> bool:
+        return (await store.rooms.room(app=app, room="r")).member_count == 1
+
+    with stopped(serving(cluster, executor.node_of(Keys.user(app, names[0])))):
+        leaving = asyncio.create_task(store.rooms.remove_members(app=app, room="r", members=names))
+        await wait_until(is_begun, "the first to go")
+        with room.client() as client:
+            client.config_set("min-replicas-to-write", 1)
+    try:
+        with pytest.raises(UnknownOutcome, match="a part of the call was done"):
+            await leaving
+    finally:
+        with room.client() as client:
+            client.config_set("min-replicas-to-write", 0)
+        await store.outbox.idle()
+
+
 @pytest.mark.parametrize("how", ["lost", pytest.param("silent", marks=pytest.mark.full)])
 async def test_a_call_without_a_reply_may_have_been_done_though_its_slot_is_unassigned_now(
     cluster: Cluster, executor: ClusterStore, app: str, how: str
@@ -155,6 +208,17 @@ async def test_a_call_without_a_reply_may_have_been_done_though_its_slot_is_unas
 def served(executor: ClusterStore, node: Server) -> set[int]:
     ranges = executor._map.ranges()[address_of(node)]
     return {slot for first, last in ranges for slot in range(first, last + 1)}
+
+
+async def test_an_address_that_leads_to_no_cluster_any_more_hides_no_other_one(
+    executor: ClusterStore, own_server: Server
+) -> None:
+    """All nodes that had slots are gone, and a single server has the address of one."""
+    port = free_port()
+    with own_server.client() as client:
+        client.config_set("port", port)
+    executor._map._take([(0, SLOTS - 1, f"127.0.0.1:{port}")])
+    assert len(await executor.slots()) == 3
 
 
 async def test_a_node_that_is_new_to_a_worker_is_connected_once(cluster: Cluster, app: str) -> None:

@@ -12,7 +12,7 @@ from readstate.store import lua
 from readstate.store.bounds import Bounds
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
-from readstate.store.operations import Operations
+from readstate.store.operations import Operations, after_a_change
 from readstate.store.outbox import Outbox
 from readstate.store.rooms import RedisRooms
 
@@ -84,7 +84,8 @@ class RedisMessages(Operations):
         call = lua.delete_messages(app=app, before=before or "", before_ms=before_ms or 0)
         deleted = 0
         while True:  # so many are looked at in one script
-            reply = await self._change(call, app, room)
+            with after_a_change(deleted > 0):
+                reply = await self._change(call, app, room)
             deleted += reply.count
             if not reply.more:
                 return Deleted(deleted, reply.first)

@@ -1,14 +1,29 @@
 """What the operations of every noun share: how they reach their scripts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from readstate.batches import in_batches
-from readstate.errors import ReadStateError, Refusal, RoomUnknown
+from readstate.errors import ReadStateError, Refusal, RoomUnknown, Unavailable, UnknownOutcome
 from readstate.store.bounds import Bounds
 from readstate.store.executor import Executor, Reply, all_or_raise
 from readstate.store.keys import Keys
 from readstate.store.outbox import Outbox
 from readstate.store.script_calls import Call
+
+
+@contextmanager
+def after_a_change(changed: bool = True) -> Iterator[None]:
+    """The rest of a call that has changed something: "nothing was done" is not true of it any more.
+
+    `changed`: whether it has. Raises UnknownOutcome instead of Unavailable.
+    """
+    try:
+        yield
+    except Unavailable as error:
+        if not changed:
+            raise
+        raise UnknownOutcome(f"a part of the call was done, and the rest was not: {error}") from error
 
 
 class Operations:

@@ -12,7 +12,7 @@ from readstate.store.badges import RedisBadges
 from readstate.store.bounds import Bounds
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
-from readstate.store.operations import Operations
+from readstate.store.operations import Operations, after_a_change
 from readstate.store.outbox import Outbox
 
 
@@ -57,7 +57,8 @@ class RedisReading(Operations):
             )
             changes.append((room, call))
         outcomes = await self._outbox.change_each(app, changes)
-        return outcomes, await self._badges.badge(app=app, user=user, derived=derived)
+        with after_a_change(not all(isinstance(outcome, ReadStateError) for outcome in outcomes)):
+            return outcomes, await self._badges.badge(app=app, user=user, derived=derived)
 
     async def mark_read_until(
         self,
@@ -99,4 +100,5 @@ class RedisReading(Operations):
         """The answer with the badge, which a script lacks beside derived rooms and when split."""
         if reply.badge is not None:
             return reply
-        return replace(reply, badge=await self._badges.badge(app=app, user=user, derived=derived))
+        with after_a_change():
+            return replace(reply, badge=await self._badges.badge(app=app, user=user, derived=derived))

@@ -13,7 +13,7 @@ from readstate.store.badges import RedisBadges
 from readstate.store.bounds import Bounds
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys, OfRoom
-from readstate.store.operations import Operations
+from readstate.store.operations import Operations, after_a_change
 from readstate.store.outbox import Outbox
 from readstate.store.user_limits import UserLimits
 
@@ -53,12 +53,14 @@ class RedisRooms(Operations):
             joining=first,
             others=rest,
         )
-        while (outcome := await self._change(call, app, room)) == _TAKING_OVER:
-            pass  # one script lets only so many members leave
-        if rest and (outcome == 1 or not by_client):
-            # A room that is deleted meanwhile was created all the same.
-            with contextlib.suppress(RoomUnknown):
-                await self._add(app, room, rest, Made.ANYHOW)
+        outcome = await self._change(call, app, room)
+        with after_a_change():
+            while outcome == _TAKING_OVER:  # one script lets only so many members leave
+                outcome = await self._change(call, app, room)
+            if rest and (outcome == 1 or not by_client):
+                # A room that is deleted meanwhile was created all the same.
+                with contextlib.suppress(RoomUnknown):
+                    await self._add(app, room, rest, Made.ANYHOW)
         return outcome == 1
 
     async def add_members(
@@ -78,7 +80,8 @@ class RedisRooms(Operations):
         removed: list[str] = []
         for batch in in_batches(members, MEMBERS_AT_ONCE) if members else [()]:
             call = lua.remove_members(app=app, settings=self._settings, made=made, members=batch)
-            removed += await self._change(call, app, room)
+            with after_a_change(bool(removed)):
+                removed += await self._change(call, app, room)
         return removed
 
     async def set_tags(
@@ -163,7 +166,8 @@ class RedisRooms(Operations):
         added: list[str] = []
         for batch in in_batches(members, MEMBERS_AT_ONCE) if members else [()]:
             call = lua.add_members(app=app, settings=self._settings, made=made, members=batch)
-            added += await self._change(call, app, room)
+            with after_a_change(bool(added)):
+                added += await self._change(call, app, room)
         return added
 
     async def _still_in(self, app: str, user: str, rooms: Sequence[str]) -> list[str]:
