@@ -1,6 +1,7 @@
 """People: everything that tells of a user is found, shown, and gone after an erasure."""
 
 import time
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from readstate.store.tokens import RedisTokens
 from readstate.store.traces import traces
 from readstate.store.users import RedisUsers
 from tests.support.rooms import a_room, posted
+from tests.support.transfers import Breaking
 from tests.transfer.test_erasure import people_of
 
 ENDS_S = int(time.time()) + 3600
@@ -124,7 +126,10 @@ async def test_traces_tell_nothing_of_other_apps(store: RedisStore, app: str) ->
 
 
 async def test_an_export_of_a_user_reads_no_other_members(store: RedisStore, app: str) -> None:
-    """And counts what it looks at: all messages, those who have left, and the user's own moves."""
+    """And counts what it looks at: all messages, those who have left, and the user's own moves.
+
+    Eight calls are enough for all of that.
+    """
     others = [f"o{number}" for number in range(300)]
     await a_room(store, app, members=["bob", *others])
     message = (await posted(store, app)).message
@@ -133,13 +138,11 @@ async def test_an_export_of_a_user_reads_no_other_members(store: RedisStore, app
     await store.rooms.remove_members(app=app, room="r", members=["bob"])
     await store.rooms.add_members(app=app, room="r", members=["bob"])
     await store.rooms.remove_members(app=app, room="r", members=others[:20])
-    executor = store.rooms._executor
-    asked = executor.round_trips
-    lines, seq, looked_at = await RedisPerson(executor, app, "bob")._of_room("r", 0, 100)
+    few: Any = Breaking(store.rooms._executor, 8)
+    lines, seq, looked_at = await RedisPerson(few, app, "bob")._of_room("r", 0, 100)
     assert [type(line) for line in lines] == [RoomLine, MemberLine, StayLine, EndLine]
     assert not seq
     assert looked_at >= 1 + 2 * 20, "the message, and the records and stays of those who have left"
-    assert executor.round_trips - asked < 10
 
 
 async def test_erasing_an_unknown_user_does_nothing(store: RedisStore, app: str) -> None:
