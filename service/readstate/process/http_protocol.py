@@ -232,6 +232,8 @@ class HttpProtocol(HttpToolsProtocol):
         super().handle_websocket_upgrade()
         protocol: Any = self.transport.get_protocol()
         protocol.place = self._place
+        # A cycle of references, which would stay until garbage is collected.
+        self.parser = None  # type: ignore[assignment]
 
     def shutdown(self) -> None:
         # uvicorn closes a connection without a request at once, and a request that is on its way is

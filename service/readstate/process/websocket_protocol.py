@@ -46,6 +46,13 @@ class WebSocketProtocol(WebSocketsSansIOProtocol, Movable):
         if self.place is not None:
             self.place.release()
         super().connection_lost(exc)
+        # A cycle of references stays until garbage is collected, which is seldom. This and the one
+        # below would be some 20 KiB of each connection.
+        self.conn.parser.close()
+
+    async def run_asgi(self) -> None:
+        await super().run_asgi()
+        self.scope["extensions"].pop(FRAMES, None)
 
     def data_received(self, data: bytes) -> None:
         self._unread = b"".join((self._unread, data)) if self._unread else data

@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 import uvicorn
 import websockets
+from websockets.server import ServerProtocol
 
 from readstate.app import Service, create_app
 from readstate.dialects.imkit.sockets import auth, closing
@@ -214,6 +215,34 @@ async def test_nothing_is_kept_of_connections_however_they_end(inside: Inside, b
         await backend.post(room, "bob")
         cut.transport.abort()
     await inside.until_nothing_is_kept()
+
+
+async def test_nothing_of_a_closed_connection_waits_for_the_garbage_collector(inside: Inside, backend: Backend) -> None:
+    """It looks seldom at what has become old, and 200 sockets may come and go in a second."""
+
+    def protocols() -> list[type]:
+        kinds = (HttpProtocol, WebSocketProtocol, ServerProtocol)
+        return sorted((type(one) for one in gc.get_objects() if issubclass(type(one), kinds)), key=str)
+
+    token = await backend.token("ann")
+    gc.collect()
+    gc.disable()
+    try:
+        before = protocols()
+        for abruptly in (False, True):
+            async with raw(inside.url) as connection:
+                await connection.send(f'40{{"token":"{token}"}}')
+                while not str(await connection.recv()).startswith("40"):
+                    pass
+                if abruptly:
+                    connection.transport.abort()
+
+        async def as_before() -> bool:
+            return protocols() == before
+
+        await wait_until(as_before, f"{protocols()} to be {before}")
+    finally:
+        gc.enable()
 
 
 async def test_memory_does_not_grow_with_closed_connections(inside: Inside, backend: Backend) -> None:
