@@ -6,6 +6,7 @@ import pytest
 
 from readstate.store.connect import connect
 from readstate.store.executor import Executor
+from readstate.store.exports import RedisExport
 from readstate.store.keys import Keys
 from readstate.store.walk import Walk
 from tests.support.moving import Move, owner_of, slot_of
@@ -54,3 +55,22 @@ async def test_no_key_is_missing_when_a_slot_moves_to_a_node_that_was_passed(clu
         found += await walk.step()
     await executor.close()
     assert set(found) == set(keys)
+
+
+@pytest.mark.parametrize("pattern", ["rooms", "users"])
+async def test_an_export_names_all_rooms_and_users(own_server: Server, app: str, pattern: str) -> None:
+    """When the server is started anew among them."""
+    names = {f"n{number}" for number in range(3000)}
+    with own_server.client() as client:
+        client.mset(
+            {Keys.room(app, name) if pattern == "rooms" else Keys.user_profile(app, name): "" for name in names}
+        )
+    executor = await connect(own_server.url)
+    export = RedisExport(executor, app)
+    found: list[str] = []
+    async for name in export.rooms() if pattern == "rooms" else export.users():
+        found.append(name)
+        if len(found) == 1000:
+            own_server.restart()
+    await executor.close()
+    assert set(found) == names

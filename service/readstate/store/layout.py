@@ -23,6 +23,7 @@ from readstate.store.noted_layout import LAYOUT, Noted, Ranges, as_text, layout_
 from readstate.store.released import shut_out_releases
 from readstate.store.replies import ScriptFailed
 from readstate.store.server_check import ServerRefused
+from readstate.store.walk import keys_of
 from readstate.store.workers import earlier_workers
 from readstate.tasks import repeat
 
@@ -95,7 +96,7 @@ class StoreLayout:
         """
         failed = False
         before = await self._executor.slots()
-        async for keys in as_batches(self._executor.scan(Keys.every_room), ROOMS_AT_ONCE):
+        async for keys in as_batches(keys_of(self._executor, Keys.every_room), ROOMS_AT_ONCE):
             layouts = await asyncio.gather(*map(self._layout_of, keys))
             earlier = [key for key, layout in zip(keys, layouts, strict=True) if layout and layout < LAYOUT]
             for first in range(0, len(earlier), at_once):
