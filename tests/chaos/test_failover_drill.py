@@ -29,8 +29,10 @@ from tests.support.waiting import wait_until
 
 FAILOVERS, OF_ANOTHER_SERVER = 50, 10
 NODE_TIMEOUT_MS = 2000
-# What clients see when a primary dies, at that time-out.
+# What clients see when a primary dies, at that time-out. Some servers take longer to elect another
+# one: then clients may see that, and little more.
 OUTAGE_P50_S, OUTAGE_MAX_S = 3.0, 6.0
+AFTER_ELECTION_S = 0.5
 
 
 @pytest_asyncio.fixture
@@ -173,11 +175,14 @@ async def test_replicas_take_over_by_themselves(drill: Drill, server: str | None
         await posted(pair.store, APP, rooms[0], message="m0")
         wait_for_replica(pair.first)
         found, client = traffic.found, Client(pair.store, rooms[0])
+        elections_s: list[float] = []
 
         async def failovers() -> None:
             for _ in range(times):
                 await client.outage_s()
+                died_at_s = time.monotonic()
                 await pair.die()
+                elections_s.append(time.monotonic() - died_at_s)
                 found.outages_s.append(await client.outage_s())
                 await pair.come_back()
                 found.count("failovers")
@@ -191,8 +196,10 @@ async def test_replicas_take_over_by_themselves(drill: Drill, server: str | None
                 await cancel_and_wait(task)
         await pair.failovers.reconcile()
         await traffic.check()
-    if drill.long and (statistics.median(found.outages_s) > OUTAGE_P50_S or max(found.outages_s) > OUTAGE_MAX_S):
-        found.errors.append(f"outages of {found.outage}")
+    elected_s = statistics.median(elections_s)
+    most_s = max(OUTAGE_P50_S, elected_s + AFTER_ELECTION_S if server else 0.0)
+    if drill.long and (statistics.median(found.outages_s) > most_s or max(found.outages_s) > OUTAGE_MAX_S):
+        found.errors.append(f"outages of {found.outage}, elections of {elected_s:.1f} s")
     drill.report("primaries killed, answers at `replicated`", found)
 
 
