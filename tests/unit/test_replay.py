@@ -318,15 +318,20 @@ async def test_members_beyond_those_shown_are_asked_one_by_one() -> None:
 
 
 class Busy:
-    """A server that refuses the first requests as busy and records what it was sent."""
+    """A server that cuts the connections of the first requests, or refuses these as busy, and
+    records what it was sent.
+    """
 
     def __init__(self) -> None:
         self.url = ""
-        self.refusals = 0
+        self.refusals = self.cuts = 0
         self.headers = {"Retry-After": "0"}
         self.seen: list[tuple[str, str]] = []
 
     async def answer(self, request: web.Request) -> web.Response:
+        if self.cuts > 0 and request.transport is not None:
+            self.cuts -= 1
+            request.transport.abort()
         self.seen.append((request.raw_path, request.headers.get("IM-CLIENT-ID", "")))
         if len(self.seen) <= self.refusals:
             error = {
@@ -358,6 +363,17 @@ async def test_a_busy_service_is_asked_again(busy: Busy) -> None:
         assert await api.user("pat /%é ", "GET", "/me/badge", query=[("roomTags", "a&b")]) == {"badge": 1}
         assert (api.calls, api.repeats) == (3, 2)
     assert set(busy.seen) == {("/me/badge?roomTags=a%26b", "pat%20%2F%25%C3%A9%20")}
+
+
+async def test_a_call_whose_connection_ends_is_made_again(busy: Busy) -> None:
+    """A post, too: it has an id."""
+    busy.cuts = 2
+    async with Api(busy.url, api_key="k") as api:
+        assert await api.backend("POST", "/messages", {"_id": "1"}) == {"badge": 1}
+        assert (api.calls, api.repeats) == (3, 2)
+        busy.cuts = 99
+        with pytest.raises(ReplayError, match="POST /messages got no answer"):
+            await api.backend("POST", "/messages", {"_id": "2"})
 
 
 async def test_a_service_that_stays_busy_is_given_up(busy: Busy) -> None:

@@ -113,6 +113,9 @@ class Api:
                 async with self._session.request(method, url, data=data, headers=headers) as response:
                     text = await response.read()
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                if attempt < MAX_ATTEMPTS and _was_cut(error):
+                    self.repeats += 1
+                    continue
                 raise ReplayError(f"{method} {where} got no answer: {error or type(error).__name__}") from None
             # Every call of the replay may be repeated, since posts have ids. But only an answer
             # that names a time asks for it.
@@ -122,6 +125,15 @@ class Api:
             self.repeats += 1
             await asyncio.sleep(_wait_s(retry_after))
         return _result(f"{method} {where}", response.status, text)
+
+
+def _was_cut(error: Exception) -> bool:
+    """Whether the connection ended under the call: a service closes those that rest, also in the
+    moment in which one is used again.
+    """
+    return isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError | ConnectionResetError) and not (
+        isinstance(error, aiohttp.ClientConnectorError)
+    )
 
 
 def _wait_s(retry_after: str) -> float:
