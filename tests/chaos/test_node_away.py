@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 import pytest_asyncio
@@ -56,6 +56,17 @@ def stopped(node: Server) -> Iterator[None]:
         yield
     finally:
         os.kill(node.pid, signal.SIGCONT)
+
+
+@contextmanager
+def writing_nothing(node: Server) -> Iterator[None]:
+    """It refuses writes inside the block: it has no replica."""
+    with node.client() as client:
+        client.config_set("min-replicas-to-write", 1)
+        try:
+            yield
+        finally:
+            client.config_set("min-replicas-to-write", 0)
 
 
 def cut(executor: ClusterStore, node: Server) -> None:
@@ -112,18 +123,14 @@ async def test_a_room_that_changed_and_cannot_take_back_a_cursor_has_changed(
             return False
         return True
 
+    refusing = ExitStack()
     with stopped(serving(cluster, executor.node_of(Keys.user(app, user)))):
         posting = asyncio.create_task(posted(store, app, message="m"))
         await wait_until(is_posted, "the room to change")
-        with room.client() as client:
-            client.config_set("min-replicas-to-write", 1)
-    try:
-        with pytest.raises(UnknownOutcome, match="the room has changed"):
-            await posting
-    finally:
-        with room.client() as client:
-            client.config_set("min-replicas-to-write", 0)
-        await store.outbox.idle()
+        refusing.enter_context(writing_nothing(room))
+    with refusing, pytest.raises(UnknownOutcome, match="the room has changed"):
+        await posting
+    await store.outbox.idle()
 
 
 async def test_a_read_was_done_though_the_badge_cannot_be_told(
@@ -163,18 +170,14 @@ async def test_of_many_members_some_have_gone(
     async def is_begun() -> bool:
         return (await store.rooms.room(app=app, room="r")).member_count == 1
 
+    refusing = ExitStack()
     with stopped(serving(cluster, executor.node_of(Keys.user(app, names[0])))):
         leaving = asyncio.create_task(store.rooms.remove_members(app=app, room="r", members=names))
         await wait_until(is_begun, "the first to go")
-        with room.client() as client:
-            client.config_set("min-replicas-to-write", 1)
-    try:
-        with pytest.raises(UnknownOutcome, match="a part of the call was done"):
-            await leaving
-    finally:
-        with room.client() as client:
-            client.config_set("min-replicas-to-write", 0)
-        await store.outbox.idle()
+        refusing.enter_context(writing_nothing(room))
+    with refusing, pytest.raises(UnknownOutcome, match="a part of the call was done"):
+        await leaving
+    await store.outbox.idle()
 
 
 @pytest.mark.parametrize("how", ["lost", pytest.param("silent", marks=pytest.mark.full)])

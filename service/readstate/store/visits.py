@@ -36,10 +36,11 @@ class Visits(Operations):
         self, app: str, user: str, reply: Asked, ask: Callable[[], Awaitable[Asked]], *, follow: bool = False
     ) -> tuple[Asked, list[Visited]]:
         """Visit what the reply to a question leaves to its caller, and ask again until no copy lags
-        that did. `follow`: copies of derived rooms are brought up to date as well.
+        that did. `follow`: copies of derived rooms are brought up to date as well, and the scripts
+        that are asked so count them (lua/lib/following.lua).
 
-        Returns the last reply, and the active rooms whose unread is not in it. Raises Unavailable,
-        UnknownOutcome.
+        Returns the last reply; and the active derived rooms, whose unread is not in the reply of
+        the other scripts. Raises Unavailable, UnknownOutcome.
         """
         visited: dict[str, Visited] = {}
         while True:
