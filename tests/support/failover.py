@@ -32,15 +32,16 @@ def cluster_with_replica(
         try:
             cluster.start()
             replica.start()
-            join_as_replica(cluster.nodes[0], replica)
+            join_as_replica(cluster, replica)
             yield cluster, replica
         finally:
             replica.kill()
             cluster.stop()
 
 
-def join_as_replica(primary: Server, replica: Server) -> None:
-    """A new node follows a primary, and has what that has."""
+def join_as_replica(cluster: Cluster, replica: Server) -> None:
+    """A new node follows the first primary, and has what that has. All others know it as that."""
+    primary = cluster.nodes[0]
     with primary.client() as client, replica.client() as follower:
         name = client.execute_command("CLUSTER MYID").decode()
         follower.execute_command("CLUSTER MEET", "127.0.0.1", primary.port, primary._bus_port)
@@ -50,6 +51,15 @@ def join_as_replica(primary: Server, replica: Server) -> None:
         wait_until_now(lambda: len(follower.execute_command("CLUSTER SLOTS")) == 3, "the replica to know the slots")
         follower.execute_command("CLUSTER REPLICATE", name)
         wait_until_now(lambda: follower.info("replication")["master_link_status"] == "up", "the replica to follow")
+    # A node that has not heard of the replica from its primary would never believe it after a
+    # takeover: it ignores what strangers say.
+    wait_until_now(lambda: all(_knows(node, replica) for node in cluster.nodes), "the nodes to know the replica")
+
+
+def _knows(node: Server, replica: Server) -> bool:
+    with node.client() as client:
+        known = client.execute_command("CLUSTER NODES").get(f"{replica.host}:{replica.port}")
+    return known is not None and "slave" in known["flags"]
 
 
 def wait_for_replica(primary: Server) -> None:
