@@ -11,7 +11,9 @@ from functools import partial
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
+import pytest_asyncio
 import socketio
 
 from tests.support.authority import Authority
@@ -149,6 +151,17 @@ def two(request: pytest.FixtureRequest) -> Iterator[Two]:
 
         wait_until_now(answers, f"{request.param} to answer")
         yield two
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def closed(two: Two) -> AsyncIterator[None]:
+    """A test ends when its connections are closed. Over TLS that takes a moment."""
+    yield
+
+    async def none_is_open() -> bool:
+        return two.port not in [other.raddr.port for other in psutil.Process().net_connections("tcp") if other.raddr]
+
+    await wait_until(none_is_open, "the connections to the proxy to be closed")
 
 
 async def test_calls_pass_over_tls(two: Two) -> None:

@@ -68,7 +68,7 @@ class Play:
             worker.expected.append(RoomUnknown)
         elif ticket.name == worker.method:
             if ticket.name == "post" and not isinstance(reply, ReadStateError):
-                self.clock = reply.reply.at_ms
+                self.clock = reply[0].at_ms
             worker.expected.append(await outcome_of(operation_of(self.model, worker.method)(**worker.arguments)))
 
     async def run_through(self, operations: Iterable[Operation]) -> None:

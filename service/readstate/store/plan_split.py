@@ -6,10 +6,9 @@ pushed by any worker (see recovery.py).
 """
 
 import contextlib
-from collections.abc import Callable, Sequence
-from typing import Any, Generic
+from collections.abc import Sequence
+from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from readstate.batches import in_batches
@@ -36,16 +35,20 @@ class SplitPlan:
         self.acknowledging = Acknowledging(executor)
 
     async def change(self, call: Call[Reply], app: str, room: str, *, repeatable: bool = True) -> Reply:
-        await self.recovery.enter(app, room, self._executor.scripts[call.script])
-        return await self._run(call, app, room, repeatable)
+        key = Keys.room(app, room)
+        if not self.recovery.is_entered(key):
+            await self.recovery.enter(app, room, self._executor.scripts[call.script])
+        return (await self._carry_out(call, app, room, key, repeatable))[0]
 
     async def change_read(self, call: Call[MarkedRead], app: str, room: str, user: str) -> MarkedRead:
-        await self.recovery.enter(app, room, self._executor.scripts[call.script])
-        change, applied = await self._carry_out(call, app, room)
-        for update, one in zip(change.updates, applied, strict=True):
-            if update.member == user and one.badge is not None:
-                return replace(change.reply, badge=one.badge)
-        return change.reply
+        key = Keys.room(app, room)
+        if not self.recovery.is_entered(key):
+            await self.recovery.enter(app, room, self._executor.scripts[call.script])
+        reply, told = await self._carry_out(call, app, room, key)
+        for member, applied in told:
+            if member == user and applied.badge is not None:
+                return replace(reply, badge=applied.badge)
+        return reply
 
     async def change_each(self, app: str, changes: Sequence[tuple[str, Call[Reply]]]) -> list[Reply | ReadStateError]:
         return await gather_outcomes(self.change(call, app, room) for room, call in changes)
@@ -77,18 +80,40 @@ class SplitPlan:
         await self.recovery.close()
         await self.idle()
 
-    async def _run(self, call: Call[Reply], app: str, room: str, repeatable: bool = True) -> Reply:
-        return (await self._carry_out(call, app, room, repeatable))[0].reply
+    async def _run(self, call: Call[Reply], app: str, room: str) -> Reply:
+        return (await self._carry_out(call, app, room, Keys.room(app, room)))[0]
 
     async def _carry_out(
-        self, call: Call[Reply], app: str, room: str, repeatable: bool = True
-    ) -> "tuple[_Change[Reply], list[lua.Applied]]":
-        """Run a room's script and push its updates. Returns what each of them ended in, too."""
-        key = Keys.room(app, room)
-        change = await self._executor.call(as_change(call), key, repeatable=repeatable)
-        for revision, event in change.events:
-            await self._hand_over(app, key, revision, event)
-        return change, await self._push(app, room, change) if change.updates else []
+        self, call: Call[Reply], app: str, room: str, key: str, repeatable: bool = True
+    ) -> tuple[Reply, Sequence[tuple[str, lua.Applied]]]:
+        """Run a room's script and push its updates.
+
+        Returns the script's reply, and what the update of each member concerned ended in.
+        """
+        reply, revision, created_revision, tags, updates, events = await self._executor.call(
+            _with_change(call), key, repeatable=repeatable
+        )
+        if events:
+            for at in range(0, len(events), 2):
+                await self._hand_over(app, key, events[at], events[at + 1])
+        if not updates:
+            return reply, ()
+        pushes = [
+            (
+                member.decode(),
+                lua.apply(
+                    room=room,
+                    revision=revision,
+                    created_revision=created_revision,
+                    tags=tags,
+                    cursor=cursor,
+                    unread=unread,
+                    state=state,
+                ),
+            )
+            for member, cursor, unread, state in zip(*[iter(updates)] * 4, strict=True)
+        ]
+        return reply, await self._push(app, room, key, revision, pushes)
 
     async def _hand_over(self, app: str, key: str, revision: bytes, event: bytes) -> None:
         """Move an event from its room to the deliverers. After a failure recovery tries again."""
@@ -97,80 +122,26 @@ class SplitPlan:
             await self._executor.command("XADD", stream, "*", app, event, key=stream)
             await self._executor.command("HDEL", key + OfRoom.PENDING_EVENTS, revision, key=key)
 
-    async def _push(self, app: str, room: str, change: "_Change[Any]") -> list[lua.Applied]:
-        calls = [
-            (
-                Keys.user(app, update.member),
-                lua.apply(
-                    room=room,
-                    revision=change.revision,
-                    created_revision=change.created_revision,
-                    tags=change.tags,
-                    cursor=update.cursor,
-                    unread=update.unread,
-                    state=update.state,
-                ),
-            )
-            for update in change.updates
-        ]
+    async def _push(
+        self, app: str, room: str, key: str, revision: int, pushes: Sequence[tuple[str, Call[lua.Applied]]]
+    ) -> list[tuple[str, lua.Applied]]:
         try:
-            applied = await self._apply(calls)
-            self.acknowledging.add(Keys.room(app, room), change.revision, [update.member for update in change.updates])
-            for update, one in zip(change.updates, applied, strict=True):
+            if len(pushes) == 1:  # a read, and most other calls: without the work of a batch
+                [(member, push)] = pushes
+                applied = [(member, await self._executor.call(push, Keys.user(app, member)))]
+            else:
+                calls = [(Keys.user(app, member), push) for member, push in pushes]
+                told = all_or_raise(await self._executor.call_each(calls))
+                applied = [(member, one) for (member, _), one in zip(pushes, told, strict=True)]
+            self.acknowledging.add(key, revision, [member for member, _ in pushes])
+            for member, one in applied:
                 if one.ahead:
-                    await self.reconcile(app, room, update.member)
+                    await self.reconcile(app, room, member)
         except Unavailable as error:
             raise UnknownOutcome(f"the room has changed, and not everybody could be told yet: {error}") from error
         return applied
 
-    async def _apply(self, calls: list[tuple[str, Call[lua.Applied]]]) -> list[lua.Applied]:
-        if len(calls) == 1:  # a read, and most other calls: without the work of a batch
-            [(key, call)] = calls
-            return [await self._executor.call(call, key)]
-        return all_or_raise(await self._executor.call_each(calls))
 
-
-class _Update(Struct, frozen=True):
-    """What one member's side is to hold of the room."""
-
-    member: str
-    cursor: int
-    unread: int
-    state: int
-
-
-class _Change(Struct, Generic[Reply], frozen=True):
-    """What a room's script answers on this plan (`finish` in lua/lib/plan_split.lua)."""
-
-    reply: Reply  # of the operation
-    revision: int
-    created_revision: int
-    tags: bytes
-    updates: list[_Update]
-    events: list[tuple[bytes, bytes]]  # that the caller is to hand over, by revision
-
-
-def as_change(call: Call[Reply]) -> Call[_Change[Reply]]:
-    return Call(call.script, call.args, lambda answer: _read_change(call.read, *answer))
-
-
-def _read_change(
-    read: Callable[[Any], Reply],
-    reply: Any,
-    revision: int,
-    created_revision: int,
-    tags: bytes,
-    updates: list[Any],
-    events: list[bytes],
-) -> _Change[Reply]:
-    return _Change(
-        read(reply),
-        revision,
-        created_revision,
-        tags,
-        [
-            _Update(updates[at].decode(), updates[at + 1], updates[at + 2], updates[at + 3])
-            for at in range(0, len(updates), 4)
-        ],
-        [(events[at], events[at + 1]) for at in range(0, len(events), 2)],
-    )
+def _with_change(call: Call[Reply]) -> Call[Any]:
+    """A call that gives all that `finish` answers on this plan (lua/lib/plan_split.lua)."""
+    return Call(call.script, call.args, lambda answer: (call.read(answer[0]), *answer[1:]))

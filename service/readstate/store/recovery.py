@@ -43,11 +43,13 @@ class Recovery:
         self._entered: dict[str, float] = {}  # room key -> until when its entry in the list is fresh
         self._watching = Tasks()
 
+    def is_entered(self, key: str) -> bool:
+        """Whether the room of this key is in the list, and for long enough."""
+        return self._entered.get(key, 0) > time.monotonic()
+
     async def enter(self, app: str, room: str, script: Script) -> None:
         """Enter a room in the list, before `script` runs on it."""
         key, now = Keys.room(app, room), time.monotonic()
-        if self._entered.get(key, 0) > now:
-            return
         # A script refuses a room that does not exist, so nothing becomes pending. A caller that
         # creates it meanwhile has entered it.
         if script.name != "create_room" and not await self._executor.command("EXISTS", key, key=key):
