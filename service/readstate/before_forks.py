@@ -11,7 +11,7 @@ signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 with contextlib.suppress(Exception):
     from readstate import worker_app
-    from readstate.process import http_protocol, websocket_protocol  # noqa: F401 - for the workers
+    from readstate.process import websocket_protocol, worker_server  # noqa: F401 - for the workers
     from readstate.store.scripts import load_scripts
 
     load_scripts("atomic")

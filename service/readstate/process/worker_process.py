@@ -6,7 +6,6 @@ milliseconds, and the workers share the memory. While its event loop runs, a wor
 life through a pipe: so one that hangs is seen, whatever it hangs in.
 """
 
-import asyncio
 import contextlib
 import multiprocessing
 import os
@@ -15,24 +14,21 @@ import socket
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from time import monotonic
 from typing import NoReturn
 
-from uvicorn import Server
-
 from readstate.process.connection_limits import ServerConfig
-from readstate.process.http_protocol import HttpProtocol
 from readstate.process.neighbours import Neighbours
 from readstate.process.parent_watch import die_with_parent
 from readstate.process.stopping import signals_blocked
 
-SIGN_OF_LIFE_S = 0.2
 # Ctrl-C and the end of the terminal reach all processes, and so may a service manager's SIGTERM.
 # The process that is forked must outlive its workers, which take SIGTERM again.
 _NOT_FOR_FORKS = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
-_STARTING, _SERVING = b"0", b"1"
+_STARTING, _SERVING = b"0", b"1"  # signs of life
 
 _FORKED = multiprocessing.get_context("forkserver")
 
@@ -121,52 +117,25 @@ def how_it_ended(exit_code: int) -> str:
         return f"was ended by signal {-exit_code}"
 
 
-class _Server(Server):
-    """uvicorn's, with signs of life, and with connections that come from other workers."""
-
-    config: ServerConfig
-
-    def __init__(self, config: ServerConfig, signs: Connection) -> None:
-        super().__init__(config)
-        self._signs = signs
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.config.neighbours.receive(self._take)
-
-    async def _take(self, connection: socket.socket, request: bytes) -> None:
-        """Serve a connection of which another worker has read this request."""
-        protocol = HttpProtocol(self.config, self.server_state, self.lifespan.state)
-        protocol.beginning = request
-        await asyncio.get_running_loop().connect_accepted_socket(lambda: protocol, connection)
-        if self.should_exit:
-            protocol.shutdown()
-
-    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
-        living = asyncio.create_task(self._give_signs())
-        try:
-            await super().serve(sockets)
-        finally:
-            living.cancel()
-
-    async def _give_signs(self) -> None:
-        os.set_blocking(self._signs.fileno(), False)
-        while True:
-            # A supervisor that does not read need not be told more.
-            with contextlib.suppress(BlockingIOError, BrokenPipeError):
-                os.write(self._signs.fileno(), _SERVING if self.started else _STARTING)
-            await asyncio.sleep(SIGN_OF_LIFE_S)
-
-
 def _work(
     config: ServerConfig, listeners: Sequence[socket.socket], neighbours: Neighbours, signs: Connection
 ) -> NoReturn:
     """What runs in the worker's process."""
+    # Imported in the process from which this one was forked. The supervisor can do without.
+    from readstate.process.worker_server import WorkerServer
+
     config.neighbours = neighbours
     _die_with_supervisor()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
-    _Server(config, signs).run(list(listeners))
+    os.set_blocking(signs.fileno(), False)
+    WorkerServer(config, partial(_give_sign, signs)).run(list(listeners))
     sys.exit(0)
+
+
+def _give_sign(signs: Connection, serves: bool) -> None:
+    # A supervisor that does not read need not be told more.
+    with contextlib.suppress(BlockingIOError, BrokenPipeError):
+        os.write(signs.fileno(), _SERVING if serves else _STARTING)
 
 
 def _die_with_supervisor() -> None:

@@ -1,0 +1,47 @@
+"""The server that runs in a worker's process: uvicorn's, with signs of life."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+from uvicorn import Server
+
+from readstate.process.connection_limits import ServerConfig
+from readstate.process.http_protocol import HttpProtocol
+
+SIGN_OF_LIFE_S = 0.2
+
+
+class WorkerServer(Server):
+    """uvicorn's, with signs of life, and with connections that come from other workers."""
+
+    config: ServerConfig
+
+    def __init__(self, config: ServerConfig, give_sign: Callable[[bool], None]) -> None:
+        """`give_sign`: tells the supervisor whether this has begun to serve."""
+        super().__init__(config)
+        self._give_sign = give_sign
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.config.neighbours.receive(self._take)
+
+    async def _take(self, connection: socket.socket, request: bytes) -> None:
+        """Serve a connection of which another worker has read this request."""
+        protocol = HttpProtocol(self.config, self.server_state, self.lifespan.state)
+        protocol.beginning = request
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: protocol, connection)
+        if self.should_exit:
+            protocol.shutdown()
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        living = asyncio.create_task(self._give_signs())
+        try:
+            await super().serve(sockets)
+        finally:
+            living.cancel()
+
+    async def _give_signs(self) -> None:
+        while True:
+            self._give_sign(self.started)
+            await asyncio.sleep(SIGN_OF_LIFE_S)
