@@ -168,7 +168,8 @@ def test_the_supervisor_imports_no_metrics() -> None:
     )
 
 
-def test_a_deliverer_loads_no_web_framework() -> None:
-    """Its process answers no requests, and starts sooner and smaller without the framework."""
-    found = "import sys, readstate.cli.deliver; sys.exit('litestar' in sys.modules)"
+@pytest.mark.parametrize("module", ["readstate.cli.deliver", "readstate.process.supervisor"])
+def test_who_answers_no_requests_loads_no_web_framework(module: str) -> None:
+    """The process of a deliverer, and the supervisor, start sooner and smaller without it."""
+    found = f"import sys, {module}; sys.exit('litestar' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", found], check=False).returncode == 0

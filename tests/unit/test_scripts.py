@@ -1,13 +1,14 @@
 """How the files of lua/ become one library of functions."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 from redis.crc import key_slot
 
 from readstate.store.keys import Keys
-from readstate.store.scripts import ScriptError, load_scripts
+from readstate.store.scripts import ScriptError, load_scripts, lua_dir
 
 HEADER = "-- Key        room\n-- Args       none\n-- Reply      text\n"
 
@@ -31,12 +32,17 @@ def test_a_constant_is_put_in_as_its_value_but_not_into_strings(lua: Path) -> No
     assert "return 7" in text
 
 
+def test_they_are_put_together_once() -> None:
+    """A worker is forked from a process that has done it."""
+    assert load_scripts("split") is load_scripts("split", None) is load_scripts("split", lua_dir())
+
+
 def test_all_names_change_with_any_of_the_text(lua: Path) -> None:
     """Two versions can then work on one server."""
     before = load_scripts("atomic", lua)["ask"]
-    (lua / "lib" / "one.lua").write_text("local function one()\n    return 8\nend\n")
-    load_scripts.cache_clear()
-    after = load_scripts("atomic", lua)["ask"]
+    changed = Path(shutil.copytree(lua, lua / "changed"))
+    (changed / "lib" / "one.lua").write_text("local function one()\n    return 8\nend\n")
+    after = load_scripts("atomic", changed)["ask"]
     assert before.function != after.function
     assert before.lib.name != after.lib.name
     assert after.function in after.lib.text.decode()

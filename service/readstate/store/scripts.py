@@ -108,10 +108,13 @@ def lua_dir() -> Path:
     raise ScriptError(f"no lua/ inside {package} or in its checkout; reinstall readstate")
 
 
-@cache
 def load_scripts(plan: Plan, directory: Path | None = None) -> dict[str, Script]:
     """Every script of `directory` (lua_dir()) by name, for `plan`; put together once."""
-    root = directory or lua_dir()
+    return _load(plan, directory or lua_dir())
+
+
+@cache
+def _load(plan: Plan, root: Path) -> dict[str, Script]:
     libraries: dict[str, dict[str, str]] = {}
     for name, body in script_texts(root).items():
         libraries.setdefault(_APART.get(name.partition("_")[0], ""), {})[name] = body
