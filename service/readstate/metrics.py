@@ -12,6 +12,7 @@ import of this module.
 import os
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
@@ -103,8 +104,23 @@ def exposition() -> bytes:
         return generate_latest(REGISTRY)
     _forget_dead_workers(Path(os.environ[DIRECTORY_VARIABLE]))
     registry = CollectorRegistry()
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    _OfAllProcesses(registry)  # type: ignore[no-untyped-call]
     return generate_latest(registry)
+
+
+class _OfAllProcesses(MultiProcessCollector):
+    """The library's, which fails on a file that a process is just making: it is empty at first."""
+
+    def collect(self) -> Any:
+        files = [str(file) for file in Path(self._path).glob("*.db") if _is_made(file)]
+        return self.merge(files, accumulate=True)  # type: ignore[no-untyped-call]
+
+
+def _is_made(file: Path) -> bool:
+    try:
+        return file.stat().st_size > 0
+    except FileNotFoundError:  # of a worker that has ended
+        return False
 
 
 def _forget_dead_workers(directory: Path) -> None:

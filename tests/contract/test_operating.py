@@ -13,7 +13,9 @@ import sys
 from collections.abc import AsyncIterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
+import httpx
 import msgspec
 import pytest
 import pytest_asyncio
@@ -373,6 +375,34 @@ def test_a_scrape_gives_the_sum_of_the_workers(tmp_path: Path) -> None:
     workers[1].communicate()
     assert 'readstate_request_seconds_count{operation="badge",outcome="ok",surface="http"} 6.0' in text
     assert "readstate_open_sockets 2.0" in text
+
+
+@pytest.mark.parametrize("name", ["counter_77777777.db", "histogram_77777777.db", "gauge_livesum_77777777.db"])
+def test_a_scrape_does_without_a_file_that_is_just_being_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A worker that starts makes its files empty, and then gives them their size."""
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    (tmp_path / name).touch()
+    assert metrics.exposition() == b""
+
+
+async def test_a_failure_on_the_operators_port_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """As on the other one."""
+
+    async def broken() -> str:
+        raise RuntimeError("a defect")
+
+    app: Any = operating.ops_app(operating.operating_handlers(broken, tuple, lambda: "2"))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ops") as client:
+        answer = await client.get("/readyz")
+    assert (answer.status_code, answer.text) == (500, "failed; the log says why\n")
+    (record,) = caplog.records
+    assert (record.levelname, record.message, record.__dict__["operation"]) == (
+        "ERROR",
+        "unexpected failure",
+        "readyz",
+    )
 
 
 async def test_a_websocket_elsewhere_is_refused(imkit: Imkit) -> None:

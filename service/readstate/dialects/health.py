@@ -14,7 +14,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 
 from readstate import metrics
-from readstate.dialects.base import Operation
+from readstate.dialects.base import Operation, log_failure
 from readstate.dialects.http.reply import TEXT, Reply, encode
 
 REUSED_S = 1.0  # for so long an answer is reused
@@ -66,9 +66,13 @@ def ops_app(handlers: Sequence[HTTPRouteHandler]) -> ASGIApp:
     def answer(_: Request[Any, Any, Any], error: HTTPException) -> Any:
         return Reply(f"{error.detail}\n".encode(), status=error.status_code, code="NO_SUCH_PATH", media_type=TEXT)
 
+    def fail(request: Request[Any, Any, Any], error: Exception) -> Any:
+        log_failure(request.scope, error)
+        return Reply(b"failed; the log says why\n", status=500, code="INTERNAL_ERROR", media_type=TEXT)
+
     return Litestar(
         route_handlers=list(handlers),
-        exception_handlers={HTTPException: answer},
+        exception_handlers={HTTPException: answer, Exception: fail},
         openapi_config=None,
         logging_config=None,
     )
