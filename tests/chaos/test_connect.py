@@ -8,6 +8,7 @@ import pytest
 from readstate.domain.notices import MessagePosted, Source
 from readstate.errors import Unavailable, UnknownOutcome
 from readstate.store.connect import connect
+from readstate.store.executor import all_or_raise
 from readstate.store.redis_store import redis_store
 from readstate.store.server_check import check_server
 from tests.support.calls import plain_call
@@ -35,9 +36,10 @@ async def test_a_connection_that_comes_to_nothing_is_closed(plan_url: str, reque
         client.execute_command("ACL", "DELUSER", "weak")
 
 
+@pytest.mark.parametrize("together", [False, True])
 @pytest.mark.parametrize(("script", "fault"), [("room", Unavailable), ("hit_rate_limit", UnknownOutcome)])
 async def test_only_a_script_that_writes_may_have_been_carried_out(
-    server: Server, app: str, script: str, fault: type[Exception]
+    server: Server, app: str, script: str, fault: type[Exception], together: bool
 ) -> None:
     """Its reply is lost with the connection, and there is no other until the deadline."""
     with short_directory() as directory:
@@ -46,8 +48,16 @@ async def test_only_a_script_that_writes_may_have_been_carried_out(
         executor = await connect(f"unix://{proxy.path}")
         proxy.path.unlink()
         proxy.cut_replies_after(1)
+        call, key = plain_call(script, "1000"), f"{{r:{app}:r}}"
+
+        async def ask() -> None:
+            if together:
+                all_or_raise(await executor.call_each([(key, call)]))
+            else:
+                await executor.call(call, key)
+
         with pytest.raises(fault):
-            await executor.call(plain_call(script, "1000"), f"{{r:{app}:r}}")
+            await ask()
         await executor.close()
         await proxy.stop()
 

@@ -54,14 +54,16 @@ class SingleServer:
         failure: ScriptFailed | None = None
         try:
             for (key, call), future in zip(calls, pending, strict=True):
+                script = self.scripts[call.script]
                 try:
                     reply = await future
                     if isinstance(reply, ReplyError):
-                        script = self.scripts[call.script]
                         reply = reply_or_raise(await self._call_again(reply, script, key, call.args, True))
-                    if changes(self.scripts[call.script]):
+                    if changes(script):
                         note_written(self._address, self._connection.connects)
                     replies.append(call.read(reply))
+                except UnknownOutcome as error:
+                    replies.append(unanswered(script, error))
                 except ReadStateError as error:
                     replies.append(error)
                 except ScriptFailed as error:
