@@ -16,9 +16,11 @@ with contextlib.suppress(Exception):
     from readstate import worker_app
     from readstate.process import websocket_protocol, worker_server  # noqa: F401 - for the workers
     from readstate.store.scripts import load_scripts
+    from readstate.store.sentinel import service_of
 
     load_scripts("atomic")
-    if not os.environ["READSTATE_REDIS_URL"].startswith("unix:"):  # so it may lead to a cluster
+    url = os.environ["READSTATE_REDIS_URL"]
+    if not (url.startswith("unix:") or service_of(url)):  # only then it may lead to a cluster
         load_scripts("split")
     worker_app.make_for_forks()
 gc.enable()

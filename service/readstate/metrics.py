@@ -9,6 +9,7 @@ every worker can give the sum. The variable must name a private empty directory 
 import of this module.
 """
 
+import contextlib
 import os
 from pathlib import Path
 from time import perf_counter
@@ -109,7 +110,9 @@ def exposition() -> bytes:
 
 
 class _OfAllProcesses(MultiProcessCollector):
-    """The library's, which fails on a file that a process is just making: it is empty at first."""
+    """The library's, without files that a process is just making. They are empty, and it fails on
+    them.
+    """
 
     def collect(self) -> Any:
         files = [str(file) for file in Path(self._path).glob("*.db") if _is_made(file)]
@@ -130,6 +133,7 @@ def _forget_dead_workers(directory: Path) -> None:
         try:
             os.kill(pid, 0)
         except ProcessLookupError:
-            mark_process_dead(pid)  # type: ignore[no-untyped-call]
+            with contextlib.suppress(FileNotFoundError):  # another worker does the same just now
+                mark_process_dead(pid)  # type: ignore[no-untyped-call]
         except PermissionError:
             pass  # a living process of another user: no worker, but no reason to remove the file

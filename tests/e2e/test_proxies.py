@@ -161,7 +161,7 @@ async def closed(two: Two) -> AsyncIterator[None]:
     async def none_is_open() -> bool:
         return two.port not in [other.raddr.port for other in psutil.Process().net_connections("tcp") if other.raddr]
 
-    await wait_until(none_is_open, "the connections to the proxy to be closed")
+    await wait_until(none_is_open, "the connections to the proxy to be closed", timeout_s=35)
 
 
 async def test_calls_pass_over_tls(two: Two) -> None:

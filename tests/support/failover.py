@@ -40,7 +40,7 @@ def cluster_with_replica(
 
 
 def join_as_replica(cluster: Cluster, replica: Server) -> None:
-    """A new node follows the first primary, and has what that has. All others know it as that."""
+    """A new node follows the first primary and has what that has. All know it as a replica."""
     primary = cluster.nodes[0]
     with primary.client() as client, replica.client() as follower:
         name = client.execute_command("CLUSTER MYID").decode()
@@ -53,7 +53,9 @@ def join_as_replica(cluster: Cluster, replica: Server) -> None:
         wait_until_now(lambda: follower.info("replication")["master_link_status"] == "up", "the replica to follow")
     # A node that has not heard of the replica from its primary would never believe it after a
     # takeover: it ignores what strangers say.
-    wait_until_now(lambda: all(_knows(node, replica) for node in cluster.nodes), "the nodes to know the replica")
+    wait_until_now(
+        lambda: all(_knows(node, replica) for node in cluster.nodes), "the nodes to know the replica", timeout_s=60
+    )
 
 
 def _knows(node: Server, replica: Server) -> bool:

@@ -169,7 +169,7 @@ def test_the_supervisor_imports_no_metrics() -> None:
 
 
 @pytest.mark.parametrize("module", ["readstate.cli.deliver", "readstate.process.supervisor"])
-def test_who_answers_no_requests_loads_no_web_framework(module: str) -> None:
+def test_what_answers_no_requests_loads_no_web_framework(module: str) -> None:
     """The process of a deliverer, and the supervisor, start sooner and smaller without it."""
     found = f"import sys, {module}; sys.exit('litestar' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", found], check=False).returncode == 0

@@ -63,7 +63,9 @@ def index_handler(version: str, *, docs: bool) -> HTTPRouteHandler:
 def ops_app(handlers: Sequence[HTTPRouteHandler]) -> ASGIApp:
     """An application of these handlers and nothing else, for a port of their own."""
 
-    def answer(_: Request[Any, Any, Any], error: HTTPException) -> Any:
+    def answer(request: Request[Any, Any, Any], error: HTTPException) -> Any:
+        if error.status_code >= 500:
+            return fail(request, error)
         return Reply(f"{error.detail}\n".encode(), status=error.status_code, code="NO_SUCH_PATH", media_type=TEXT)
 
     def fail(request: Request[Any, Any, Any], error: Exception) -> Any:

@@ -143,17 +143,8 @@ class Cluster:
     async def _reply_to(self, request: _Request) -> Any:
         """Run a request. Raises what `Executor.call` does."""
         until = monotonic() + DEADLINE_S
-        outcome: Outcome = _NOT_SENT
-        if node := self._map.connected(request.slot):
-            # Nearly all end here. So this is not done in frames of its own.
-            address, connection = node
-            connects = connection.connects
-            try:
-                outcome = await connection.call(*request.parts, repeatable=False)
-            except Fault as fault:
-                outcome = fault
-            else:
-                request.note(outcome, address, connects)
+        node = self._map.connected(request.slot)
+        outcome = await _outcome(request, *node) if node else _NOT_SENT
         return await self._finish(request, outcome, until) if isinstance(outcome, _UNFINISHED) else outcome
 
     async def _send_each(self, requests: Sequence[_Request]) -> list[Outcome]:

@@ -44,7 +44,7 @@ class Recovery:
         self._watching = Tasks()
 
     def is_entered(self, key: str) -> bool:
-        """Whether the room of this key is in the list, and for long enough."""
+        """Whether the entry of the room of this key need not be renewed yet."""
         return self._entered.get(key, 0) > time.monotonic()
 
     async def enter(self, app: str, room: str, script: Script) -> None:
