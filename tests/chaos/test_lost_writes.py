@@ -4,6 +4,7 @@ again without an operator.
 The replica of the first node is cut off, then that node is told more and dies.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -18,6 +19,7 @@ from readstate.store.plan_atomic import AtomicPlan
 from tests.support.calls import post_alone
 from tests.support.failover import APP, LosingPair, losing_pair, names
 from tests.support.rooms import a_room, posted, unread_of
+from tests.support.waiting import wait_until
 
 
 @pytest_asyncio.fixture
@@ -90,6 +92,23 @@ async def test_pending_updates_that_no_list_names(pair: LosingPair) -> None:
     await pair.executor.command("DEL", entered, key=entered)
     await pair.failovers.drain_forgotten()
     await pair.agree([room], users)
+
+
+async def test_they_are_looked_for_without_being_asked(pair: LosingPair) -> None:
+    """Every worker does that from time to time, beside looking for other primaries."""
+    store = pair.store
+    (room,), users = names(False, "room", 1), names(False, "user", 2)
+    await a_room(store, APP, room, members=users)
+    await store.outbox.idle()
+    await post_alone(pair.executor, APP, room)
+    for key in (Keys.pending_rooms_of(Keys.room(APP, room)), Keys.pending_looked_for):
+        await pair.executor.command("DEL", key, key=key)
+    looking = asyncio.create_task(pair.failovers.keep_reconciling())
+    try:
+        await wait_until(pair.all_agree([room], users), "the pending updates to be found")
+    finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
 
 
 async def test_the_next_post_does_not_take_the_place_of_a_lost_one(pair: LosingPair) -> None:

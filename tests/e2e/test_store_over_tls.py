@@ -91,6 +91,12 @@ async def test_without_it_both_ways_to_name_it_are_said(address: str) -> None:
     assert "redis://" not in sentence
 
 
+async def test_a_url_without_tls_is_told_of_it(address: str) -> None:
+    """The server ends a connection on which no TLS begins, and says no more."""
+    sentence = await refusal(f"redis://:secret@{address}")
+    assert sentence.endswith("correct READSTATE_REDIS_URL, or use rediss:// if it has TLS")
+
+
 @pytest.mark.parametrize("name", ["DNS:elsewhere.example.org"])
 async def test_a_certificate_for_another_name_is_said(address: str, authority: Authority) -> None:
     sentence = await refusal(f"rediss://{address}?ssl_ca_certs={authority.certificate}")

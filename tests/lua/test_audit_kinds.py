@@ -4,18 +4,22 @@ known is mended, so that the next audit finds nothing and everybody is answered 
 What cannot be known is said as such: "lost".
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 
 from readstate.domain.audit import Drift
 from readstate.domain.receipts import Filter
 from readstate.errors import ReadStateError
+from readstate.store import lua
 from readstate.store.executor import Executor
+from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore
 from readstate.store.replies import ScriptFailed
 from tests.support.damage import MEMBERS, TAGS, Planter, busy_room
+from tests.support.rooms import posted
 
 Plant = Callable[[Planter], Awaitable[Any]]
 
@@ -292,6 +296,7 @@ async def test_damage_is_found_and_mended(store: RedisStore, executor: Executor,
     if not any(one in kind.name for one in UNREADABLE):
         meanwhile = await answers(store, app, of_room_only=True)
         assert {name: answer for name, answer in meanwhile.items() if str(answer).startswith(FAILED)} == {}
+        assert [number for number in numbers_in(list(meanwhile.values())) if number < 0] == []
     found = await audit(store, app, repair=False)
     assert found or kind.paid, "the audit finds nothing"
     names = [(drift.user, drift.room, drift.what) for drift in found]
@@ -304,6 +309,43 @@ async def test_damage_is_found_and_mended(store: RedisStore, executor: Executor,
     assert {name: answer for name, answer in after.items() if str(answer).startswith(FAILED)} == {}
     if not kind.lost:
         assert {name: (before[name], after[name]) for name in before if before[name] != after[name]} == {}
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        record("ann", ordinal=5000),
+        record("ann", cursor=5000),
+        head(ordinal=3),
+        on_user("HSET", "", "ta", 0),
+        edit_side("", "", lambda sums: sums[:8] + bytes(4) + sums[12:]),  # the total
+    ],
+)
+async def test_no_count_falls_below_0(store: RedisStore, executor: Executor, app: str, plant: Plant) -> None:
+    """Of a member who has read more than was posted, as the store says, or whose counters are too
+    low: in each answer, and in the copies and counters that are written from it.
+    """
+    await busy_room(store, app)
+    await plant(Planter(executor, app))
+    for message in ("later-1", "later-2"):
+        await posted(store, app, message=message, sender="bob")
+        await store.reading.mark_read(app=app, room="r", user="ann", message=message)
+        await store.outbox.idle()
+        told = await answers(store, app)
+        copies = await executor.call(lua.copies(rooms=("r",)), Keys.user(app, "ann"))
+        assert [copy for copy in copies if copy.unread < 0] == []
+        assert [number for number in numbers_in(list(told.values())) if number < 0] == []
+
+
+def numbers_in(value: object) -> Iterator[int]:
+    """All numbers in an answer."""
+    if isinstance(value, int):
+        yield value
+    elif isinstance(value, dict | msgspec.Struct):
+        yield from numbers_in(list(value.values() if isinstance(value, dict) else msgspec.structs.astuple(value)))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from numbers_in(item)
 
 
 def test_the_kinds_have_names_of_their_own() -> None:

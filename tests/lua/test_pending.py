@@ -4,6 +4,7 @@ Only on a cluster are updates ever pending.
 """
 
 import asyncio
+import logging
 import time
 import zlib
 from typing import Any
@@ -45,6 +46,28 @@ async def test_news_that_was_never_applied_is_told_by_the_next_who_looks(
     assert await store.badges.badge(app=app, user="ann", tags=[]) == 0
     await split(store).drain(app, "r")
     assert [await store.badges.badge(app=app, user=user, tags=[]) for user in ("ann", "bob")] == [1, 1]
+
+
+async def test_updates_that_cannot_be_acknowledged_stay_pending(
+    executor: Executor, store: RedisStore, app: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another program has overwritten the room's list of them. That is logged, and the next are
+    acknowledged.
+    """
+    await a_room(store, app)
+    await store.outbox.idle()
+    split(store).acknowledging.pause_s = 60
+    await posted(store, app)
+    pending = f"{Keys.room(app, 'r')}:o"
+    await executor.command("SET", pending, "foreign", key=pending)
+    await store.outbox.idle()
+    (record,) = (record for record in caplog.records if record.levelno >= logging.ERROR)
+    assert record.message == "updates that were pushed stay pending"
+    await executor.command("DEL", pending, key=pending)
+    await posted(store, app)
+    await store.outbox.idle()
+    assert await executor.command("EXISTS", pending, key=pending) == 0
+    assert [await store.badges.badge(app=app, user=user, tags=[]) for user in ("ann", "bob")] == [2, 2]
 
 
 @pytest.mark.parametrize("how", ["remove_members", "delete_room"])

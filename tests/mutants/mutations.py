@@ -17,6 +17,7 @@ class Mutation(NamedTuple):
 MUTATIONS = [
     # Layouts
     Mutation("lib/room.lua", "if string.byte(packed) ~= HEAD_BEGINS then", "if false then"),
+    Mutation("lib/room.lua", "math.max(room.ordinal - from - holes, 0)", "room.ordinal - from - holes"),
     Mutation("lib/first_layout.lua", "room.derived or member_count > WALKED", "room.derived"),
     Mutation("lib/first_layout.lua", "room.derived or member_count > WALKED", "member_count > WALKED"),
     Mutation(

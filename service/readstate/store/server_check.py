@@ -163,19 +163,28 @@ def _unreachable(error: redis.RedisError, where: str) -> ServerRefused:
             f"the server at {where} does not let this user ask INFO; allow it with `ACL SETUSER ... +info`"
         )
     if isinstance(error, redis.InvalidResponse) or "Protocol error" in text or "Protocol Error" in text:
-        return ServerRefused(f"what listens at {where} is not a Redis or Valkey server; correct READSTATE_REDIS_URL")
+        return ServerRefused(
+            f"what listens at {where} is not a Redis or Valkey server; "
+            f"correct READSTATE_REDIS_URL{_other_scheme(where)}"
+        )
     if "SSL" in text:
         return ServerRefused(f"the server at {where} cannot be reached over TLS ({text}); {_tls_remedy(text)}")
     if refuses_connections(text):
         return ServerRefused(f"the server at {where} refuses connections ({text}); change its configuration")
-    without_tls = ""
+    # Nothing that listens refuses a connection, so the URL's scheme is not to blame for that.
+    hint = "" if "refused" in text and where.startswith("redis://") else _other_scheme(where)
+    return ServerAway(
+        f"the server at {where} cannot be reached ({text}); start it, or correct READSTATE_REDIS_URL{hint}"
+    )
+
+
+def _other_scheme(where: str) -> str:
+    """What to do if the URL's scheme is wrong about TLS."""
     if where.startswith("rediss://"):
-        without_tls = (
+        return (
             ", or use redis:// if it has no TLS; if it asks for a certificate, add ?ssl_certfile=FILE&ssl_keyfile=FILE"
         )
-    return ServerAway(
-        f"the server at {where} cannot be reached ({text}); start it, or correct READSTATE_REDIS_URL{without_tls}"
-    )
+    return ", or use rediss:// if it has TLS" if where.startswith("redis://") else ""
 
 
 def _tls_remedy(text: str) -> str:
