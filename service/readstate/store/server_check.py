@@ -171,8 +171,8 @@ def _unreachable(error: redis.RedisError, where: str) -> ServerRefused:
         return ServerRefused(f"the server at {where} cannot be reached over TLS ({text}); {_tls_remedy(text)}")
     if refuses_connections(text):
         return ServerRefused(f"the server at {where} refuses connections ({text}); change its configuration")
-    # Nothing that listens refuses a connection, so the URL's scheme is not to blame for that.
-    hint = "" if "refused" in text and where.startswith("redis://") else _other_scheme(where)
+    # A server with TLS ends a connection on which none begins.
+    hint = _other_scheme(where) if where.startswith("rediss://") or "closed" in text or "reset" in text else ""
     return ServerAway(
         f"the server at {where} cannot be reached ({text}); start it, or correct READSTATE_REDIS_URL{hint}"
     )
