@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from readstate.store.backlog import Backlog, backlog
 from readstate.store.connect import connect
-from readstate.store.debts import Debts, debts
 from readstate.store.keys import Keys, OfRoom
 from tests.e2e.test_start import post
 from tests.support.processes import ServiceProcess, clean_environ, own_service, run_command
@@ -69,25 +69,25 @@ def test_without_a_service_it_says_so_and_makes_nothing() -> None:
 
 async def test_a_store_at_rest_owes_nothing(own_server: Server) -> None:
     executor = await connect(own_server.url)
-    assert await debts(executor) == Debts(0, 0, 0)
+    assert await backlog(executor) == Backlog(0, 0, 0)
     await executor.close()
 
 
-async def test_debts_are_counted_over_all_lists(cluster: Cluster, app: str) -> None:
+async def test_backlog_are_counted_over_all_lists(cluster: Cluster, app: str) -> None:
     executor = await connect(cluster.url)
-    before = await debts(executor)
+    before = await backlog(executor)
     for room in ("one", "two"):
         key = Keys.room(app, room)
         rooms = Keys.pending_rooms_of(key)
         await executor.command("ZADD", rooms, 1, f"{app}:{room}", key=rooms)
         await executor.command("HSET", key + OfRoom.PENDING, "ann", 1, "ben", 1, key=key)
-    after = await debts(executor)
+    after = await backlog(executor)
     for room in ("one", "two"):
         key = Keys.room(app, room)
         await executor.command("DEL", key + OfRoom.PENDING, key=key)
         await executor.command("ZREM", Keys.pending_rooms_of(key), f"{app}:{room}", key=Keys.pending_rooms_of(key))
     await executor.close()
-    assert after == Debts(before.pending_updates + 4, before.waiting_events, before.dead_letters)
+    assert after == Backlog(before.pending_updates + 4, before.waiting_events, before.dead_letters)
 
 
 def test_a_token_is_accepted(service: ServiceProcess) -> None:

@@ -14,8 +14,8 @@ from readstate.process.listener import reachable_host
 from readstate.settings import Settings
 from readstate.status.numbers import Between, Moment, get, moment
 from readstate.status.screen import StoreFacts, screen
+from readstate.store.backlog import backlog
 from readstate.store.connect import connect
-from readstate.store.debts import debts
 from readstate.store.examination import primaries, version
 from readstate.store.executor import Executor
 from readstate.store.workers import shared_keys, workers_at_work
@@ -79,7 +79,7 @@ async def _print(look: Callable[[], Awaitable[RenderableType]], *, watch: bool) 
 
 async def _store_facts(executor: Executor, settings: Settings, product: str, nodes: int) -> StoreFacts:
     workers, warnings = await workers_at_work(executor, shared_keys(settings))
-    return StoreFacts(product, nodes, workers, warnings, await debts(executor))
+    return StoreFacts(product, nodes, workers, warnings, await backlog(executor))
 
 
 def _own_url(settings: Settings) -> str:

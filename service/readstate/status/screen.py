@@ -9,7 +9,7 @@ from rich.panel import Panel
 from rich.table import Table
 
 from readstate.status.numbers import Between
-from readstate.store.debts import Debts
+from readstate.store.backlog import Backlog
 
 MOST_OPERATIONS, MOST_OUTCOMES = 10, 5
 _REQUESTS = "readstate_request_seconds"
@@ -25,7 +25,7 @@ class StoreFacts(Struct, frozen=True):
     primaries: int
     workers: int  # that use it, on all machines
     warnings: Sequence[str]  # of other keys
-    debts: Debts
+    backlog: Backlog
 
 
 def screen(url: str, readiness: str, between: Between, store: StoreFacts) -> RenderableType:
@@ -34,7 +34,7 @@ def screen(url: str, readiness: str, between: Between, store: StoreFacts) -> Ren
         _panel("Service", _service(url, readiness, between, store)),
         _panel("Sockets", _sockets(between)),
         _panel("Store", _store(between, store)),
-        _panel("Webhooks", _webhooks(between, store.debts)),
+        _panel("Webhooks", _webhooks(between, store.backlog)),
     ]
     return Group(Columns(panels), _operations(between), *_outcomes(between))
 
@@ -76,17 +76,17 @@ def _store(between: Between, store: StoreFacts) -> list[Row]:
         ("memory", f"{used / _MIB:,.0f} MB{share}"),
         ("round trips", f"{between.rate('readstate_redis_round_trips_total'):,.1f} /s"),
         ("scripts ended", f"{between.now.total('readstate_scripts_killed_total'):,.0f} so far"),
-        ("pending updates", f"{store.debts.pending_updates:,}"),
+        ("pending updates", f"{store.backlog.pending_updates:,}"),
     ]
 
 
-def _webhooks(between: Between, debts: Debts) -> list[Row]:
+def _webhooks(between: Between, backlog: Backlog) -> list[Row]:
     return [
-        ("waiting", f"{debts.waiting_events:,}"),
+        ("waiting", f"{backlog.waiting_events:,}"),
         ("delivered", f"{between.rate('readstate_webhooks_delivered_total'):,.1f} /s"),
         ("failed", f"{between.rate('readstate_webhooks_failed_total'):,.1f} /s"),
         ("lag", _duration(between.mean_s("readstate_webhook_lag_seconds"))),
-        ("dead letters", f"{debts.dead_letters:,}"),
+        ("dead letters", f"{backlog.dead_letters:,}"),
     ]
 
 

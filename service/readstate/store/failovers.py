@@ -48,7 +48,7 @@ class _Node(Struct, frozen=True):
     noted: str | None
 
     @property
-    def mark(self) -> str:
+    def note_key(self) -> str:
         return Keys.primary(self.ranges[0][0])
 
 
@@ -120,9 +120,9 @@ class Failovers:
     async def _nodes(self) -> list[_Node]:
         found = []
         for address, ranges in (await self._executor.slots()).items():
-            mark = Keys.primary(ranges[0][0])
-            noted = await self._executor.command("GET", mark, key=mark)
-            info = (await self._executor.command("INFO", "replication", key=mark)).decode()
+            note_key = Keys.primary(ranges[0][0])
+            noted = await self._executor.command("GET", note_key, key=note_key)
+            info = (await self._executor.command("INFO", "replication", key=note_key)).decode()
             fields = dict(line.partition(":")[::2] for line in info.splitlines())
             if fields.get("role") == "master":
                 found.append(_Node(address, ranges, fields["master_replid"], noted and noted.decode()))
@@ -135,7 +135,7 @@ class Failovers:
         return True
 
     async def _note(self, node: _Node) -> None:
-        await self._executor.command("SET", node.mark, node.replication_id, key=node.mark)
+        await self._executor.command("SET", node.note_key, node.replication_id, key=node.note_key)
 
     async def _take_lease(self) -> bool:
         key = Keys.reconciling

@@ -12,7 +12,7 @@ from readstate.store.replies import ScriptFailed, reply_or_raise
 from readstate.store.urls import address_of, at_node
 from readstate.tasks import Shared
 
-_NOBODY = ""
+_NO_OWNER = ""
 
 
 class SlotMap:
@@ -26,14 +26,14 @@ class SlotMap:
         self._connections: dict[str, NodeConnection] = {}
         self._opening: Shared[str, NodeConnection] = Shared()
         self._ranges: list[tuple[int, int, str]] = []  # first slot, last slot, address
-        self._owners = [_NOBODY] * SLOTS
+        self._owners = [_NO_OWNER] * SLOTS
         self._seen: set[str] = {address_of(url)}  # every node ever heard of: where to ask for the map
         self._loading = asyncio.Lock()
         self._closed = False
 
     def owner(self, slot: int) -> str:
         """The address of the primary that has the slot. Raises Unavailable when none has."""
-        if self._owners[slot] == _NOBODY:
+        if self._owners[slot] == _NO_OWNER:
             raise Unavailable(f"no primary serves slot {slot}; the cluster is incomplete")
         return self._owners[slot]
 
@@ -124,7 +124,7 @@ class SlotMap:
         return fresh
 
     def _take(self, ranges: list[tuple[int, int, str]]) -> None:
-        owners = [_NOBODY] * SLOTS
+        owners = [_NO_OWNER] * SLOTS
         for first, last, address in ranges:
             owners[first : last + 1] = [address] * (last + 1 - first)
         self._ranges, self._owners = ranges, owners

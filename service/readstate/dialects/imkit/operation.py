@@ -115,7 +115,7 @@ _MEANINGS = {
     401: "The token or API key is not valid",
     403: "The client key is not valid, or the caller may not do this",
     404: "There is no such thing",
-    409: "It belongs to somebody else",
+    409: "It belongs to another user",
     413: "The body is too large",
     429: "Too many calls; `retryAfter` says in how many seconds there may be more",
     503: "The store is out of reach",

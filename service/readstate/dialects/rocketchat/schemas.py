@@ -155,7 +155,7 @@ class Person(Struct, frozen=True):
 
 
 class MessageReceipt(Struct, frozen=True):
-    """That somebody has read a message, and since when."""
+    """That a user has read a message, and since when."""
 
     id: str = field(name="_id")
     room: str = field(name="roomId")
@@ -216,7 +216,7 @@ class SubscriptionsAnswer(Struct, frozen=True):
 
 
 class CountersAnswer(Struct, frozen=True, kw_only=True):
-    """All but `joined` are null for somebody who is not in the room."""
+    """All but `joined` are null for a user who is not in the room."""
 
     joined: bool
     members: int | None = None

@@ -6,7 +6,7 @@ from msgspec import Struct, field
 
 
 class Reader(Struct, frozen=True):
-    """Somebody who has read a message: at `at`, or, unless `exact`, at the latest then.
+    """A member who has read a message: at `at`, or, unless `exact`, at the latest then.
 
     `left`: they were a member then and left since.
     """
@@ -18,7 +18,7 @@ class Reader(Struct, frozen=True):
 
 
 class Member(Struct, frozen=True):
-    """Somebody who has not."""
+    """A member who has not."""
 
     client: str
 

@@ -111,7 +111,7 @@ class _Room(Struct, frozen=True):
 
 
 class RoomResult(_Room, frozen=True):
-    """A room; profile fields are there too. Per-user fields only for a caller who is somebody."""
+    """A room; profile fields are there too. Per-user fields only for a caller who is a user."""
 
     members: list[UserRef]
 

@@ -91,11 +91,11 @@ class GapClosing:
 
     async def _mend(self, connection: Connection) -> None:
         if connection.follows and connection.session is not None:
-            await self._call_back(connection, connection.session)
+            await self._resubscribe(connection, connection.session)
         else:
             connection.close(STATE_LOST)
 
-    async def _call_back(self, connection: Connection, session: Session) -> None:
+    async def _resubscribe(self, connection: Connection, session: Session) -> None:
         """Let it hear again, and then tell it that it has missed something."""
         app, user = session.app, session.user
         if connection in self._hub.connections_of(app, user):
@@ -105,11 +105,11 @@ class GapClosing:
         except Exception as error:
             # Whatever it is: a client that stays connected must not be deaf.
             if not isinstance(error, ReadStateError):
-                logger.exception("a socket could not be let hear again")
+                logger.exception("a socket could not be resubscribed")
             connection.close(STATE_LOST)
             return
         now = connection.session
         if now is None or (now.app, now.user) != (app, user):
             self._hub.remove(app, user, connection)
         else:
-            self._following.call_back(app, user, connection)
+            self._following.resubscribe(app, user, connection)

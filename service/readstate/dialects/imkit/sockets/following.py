@@ -129,7 +129,7 @@ class Following:
         else:
             self._ask_in_time(follower)
 
-    def call_back(self, app: str, user: str, connection: Connection) -> None:
+    def resubscribe(self, app: str, user: str, connection: Connection) -> None:
         """`connection` is in the hub again, and has missed something."""
         send_to_all([connection], SYNC)
         self.note(app, user)

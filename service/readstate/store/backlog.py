@@ -1,4 +1,4 @@
-"""What the store still owes: updates of members, events of webhooks. It is asked, not changed."""
+"""What waits in the store to be done: updates of members, events of webhooks. Changes nothing."""
 
 import asyncio
 
@@ -10,18 +10,20 @@ from readstate.store.keys import EVENT_SHARDS, PENDING_SHARDS, Keys, OfRoom, OfS
 ROOMS_AT_MOST = 1000  # of each list of rooms, that are asked for their pending members
 
 
-class Debts(Struct, frozen=True):
-    """How much is owed at the moment. It is little, and soon paid, while all is well."""
+class Backlog(Struct, frozen=True):
+    """How much waits at the moment: little, and not for long, while all is well."""
 
     pending_updates: int  # members, of all rooms, whose copies are not yet told (split plan)
     waiting_events: int
     dead_letters: int
 
 
-async def debts(executor: Executor) -> Debts:
+async def backlog(executor: Executor) -> Backlog:
     """Raises what Executor.command does."""
     updates = await asyncio.gather(*(_pending_updates(executor, shard) for shard in range(PENDING_SHARDS)))
-    return Debts(sum(updates), await _events(executor, OfShard.WAITING), await _events(executor, OfShard.DEAD_LETTERS))
+    return Backlog(
+        sum(updates), await _events(executor, OfShard.WAITING), await _events(executor, OfShard.DEAD_LETTERS)
+    )
 
 
 async def _events(executor: Executor, part: OfShard) -> int:
@@ -32,9 +34,9 @@ async def _pending_updates(executor: Executor, shard: int) -> int:
     """Of the rooms of one list: a room is on it for some minutes, also when nothing is pending."""
     rooms = Keys.pending_rooms(shard)
     entries = await executor.command("ZRANGE", rooms, 0, ROOMS_AT_MOST - 1, key=rooms)
-    apart = (entry.decode().partition(":") for entry in entries)
+    parts = (entry.decode().partition(":") for entry in entries)
     return sum(
-        await asyncio.gather(*(_count(executor, Keys.room(app, room) + OfRoom.PENDING) for app, _, room in apart))
+        await asyncio.gather(*(_count(executor, Keys.room(app, room) + OfRoom.PENDING) for app, _, room in parts))
     )
 
 
