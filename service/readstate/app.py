@@ -38,11 +38,11 @@ from readstate.dialects.rocketchat import api as rocketchat
 from readstate.dialects.tencent import api as tencent
 from readstate.domain.durability import Durability
 from readstate.errors import TooManyRequests, Unavailable
-from readstate.opening import Opening
 from readstate.parts import Connect, Parts, open_parts
 from readstate.process.stopping import BEGIN_STOP
 from readstate.process.transport import GatheringTransport
 from readstate.settings import Settings
+from readstate.startup import Startup
 from readstate.store.connect import connect
 from readstate.tasks import cancel_and_wait
 from readstate.vitals import keep_measuring
@@ -74,7 +74,7 @@ class Service:
     def __init__(self, open_parts: Callable[[], AbstractAsyncContextManager[Parts]], settings: Settings) -> None:
         self._open_parts = open_parts
         self._parts: Parts | None = None
-        self._opening = Opening(self._open)
+        self._startup = Startup(self._open)
         self.dialects = dialects(settings, lambda: self.parts.services)
         self._fast_routes = [dialect.fast_routes for dialect in self.dialects if dialect.fast_routes]
         self._failures = frozenset().union(*(dialect.failures for dialect in self.dialects))
@@ -114,7 +114,7 @@ class Service:
     def parts(self) -> Parts:
         """Raises Unavailable while the store is away at the start."""
         if self._parts is None:
-            raise Unavailable(self._opening.why)
+            raise Unavailable(self._startup.why)
         return self._parts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -230,7 +230,7 @@ class Service:
         """The answer to those who want a socket while the store is away at the start."""
         if self._parts or not scope["path"].startswith(self._socket_paths):
             return None
-        return dialect_of(scope["path"], self.dialects).answer(scope, Unavailable(self._opening.why))
+        return dialect_of(scope["path"], self.dialects).answer(scope, Unavailable(self._startup.why))
 
     def _charge_stranger(self, scope: Any, cost: float = costs.UNKNOWN) -> None:
         if self._parts:
@@ -268,7 +268,7 @@ class Service:
     async def _lifespan(self, _: Litestar) -> AsyncIterator[None]:
         measuring = asyncio.create_task(keep_measuring(_version()))
         try:
-            async with self._opening.running():
+            async with self._startup.running():
                 yield
         finally:
             await cancel_and_wait(measuring)
@@ -286,7 +286,7 @@ class Service:
         self._parts = parts
 
     async def _why_not_ready(self) -> str:
-        return await self._parts.why_not_ready() if self._parts else self._opening.why
+        return await self._parts.why_not_ready() if self._parts else self._startup.why
 
     def _warnings(self) -> list[str]:
         parts = self._parts

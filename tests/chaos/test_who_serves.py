@@ -100,7 +100,7 @@ async def test_a_demoted_primary_is_left(pair: Pair, caplog: pytest.LogCaptureFi
         assert await unread_of(store, APP, "ann") == 123
     with pair.primary.client() as client:
         assert client.hlen(Keys.room(APP, "r")) == 3
-    assert len(told(caplog, "the server takes no writes, as a replica; it is left")) == 3
+    assert len(told(caplog, "the server takes no writes, as a replica; the connection is made anew")) == 3
 
 
 async def test_a_name_that_still_leads_to_the_replica_is_told_about(

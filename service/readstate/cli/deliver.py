@@ -13,9 +13,9 @@ import uvloop
 from readstate import deliverer_app, logs
 from readstate.cli.existing_store import existing_store
 from readstate.errors import Fault
-from readstate.opening import AGAIN_S
 from readstate.process.parent_watch import die_with_parent
 from readstate.settings import Settings
+from readstate.startup import AGAIN_S
 from readstate.store.executor import Executor
 from readstate.store.replies import needs_operator
 from readstate.store.server_check import ServerAway

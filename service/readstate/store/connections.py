@@ -81,9 +81,9 @@ class NodeConnection(PipelinedConnection):
         if self.primary_only and await _is_replica(connection):
             raise ConnectionError("the server is a replica")
 
-    def leave(self) -> None:
-        super().leave()
-        self._slow_scripts.leave()
+    def reconnect(self) -> None:
+        super().reconnect()
+        self._slow_scripts.reconnect()
 
     async def close(self) -> None:
         await super().close()

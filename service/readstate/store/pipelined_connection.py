@@ -42,7 +42,7 @@ SLOW_S = 0.3  # a call that is under way for so long may wait for a script that 
 _SWEEP_S = 0.1
 _MIN_BACKOFF_S = 0.01
 _MAX_BACKOFF_S = 1.0
-_LEAVE_EVERY_S = 1.0
+_RECONNECT_EVERY_S = 1.0
 _LOST_UNSENT = "the store connection was lost"
 _LOST = "the store connection was lost; the call may or may not have been carried out"
 
@@ -174,8 +174,8 @@ class PipelinedConnection:
         self._sent: deque[_Call] = deque()  # written, in the order in which replies will come
         self._connection: AbstractConnection | None = None
         self._transport: asyncio.WriteTransport | None = None  # while replies are read from it
-        self._left: asyncio.WriteTransport | None = None  # closed as soon as what was sent is answered
-        self._leave_from_s = 0.0  # not before that
+        self._former: asyncio.WriteTransport | None = None  # closed as soon as what was sent is answered
+        self._reconnect_from_s = 0.0  # not before that
         self._flush_due = False
         self._keeper: asyncio.Task[None] | None = None
         self._sweeper: asyncio.TimerHandle | None = None
@@ -205,14 +205,14 @@ class PipelinedConnection:
             call.expire("the store connection is closed")
         self._waiting.clear()
 
-    def leave(self) -> None:
+    def reconnect(self) -> None:
         """Connect anew, by name, as soon as what was sent is answered.
 
         Nothing is done when that has just happened: a name may still lead to the same server.
         """
-        if self._transport is not None and self._loop.time() > self._leave_from_s:
-            self._log(logging.WARNING, "the server takes no writes, as a replica; it is left")
-            self._left, self._transport = self._transport, None
+        if self._transport is not None and self._loop.time() > self._reconnect_from_s:
+            self._log(logging.WARNING, "the server takes no writes, as a replica; the connection is made anew")
+            self._former, self._transport = self._transport, None
 
     @property
     def connected(self) -> bool:
@@ -304,11 +304,11 @@ class PipelinedConnection:
                 await self._read_until_lost(self._connection)
             except Exception as error:
                 lost_at, why = self._loop.time(), str(error) or type(error).__name__
-                if self._left is None:
+                if self._former is None:
                     self._log(logging.WARNING, "store connection lost: %s", why, exc_info=_unless_expected(error))
             finally:
                 # Also on cancellation: nothing may be written to a connection that is not read.
-                self._transport = self._left = None
+                self._transport = self._former = None
                 self._repeat_or_fail()
                 await self._disconnect()
             backoff.reset()
@@ -326,7 +326,7 @@ class PipelinedConnection:
         replies = _ReplyProtocol(self._on_reply, self._flush, self._on_error, self._loop.create_future())
         writer.transport.set_protocol(replies)
         self._transport = writer.transport
-        self._leave_from_s = self._loop.time() + _LEAVE_EVERY_S
+        self._reconnect_from_s = self._loop.time() + _RECONNECT_EVERY_S
         self.connects += 1
         self._flush()
         await replies.lost
@@ -341,7 +341,7 @@ class PipelinedConnection:
         if is_busy(text):
             self._on_slow()
         elif is_of_replica(text):
-            self.leave()
+            self.reconnect()
         if word := refusing_word(text):
             metrics.STORE_REFUSALS.labels(word).inc()
 
@@ -379,9 +379,9 @@ class PipelinedConnection:
                 break
             overdue += 1
             call.fail(UnknownOutcome("the store did not answer in time; the call may or may not have been carried out"))
-        transport = self._transport or self._left
-        if self._left is not None and not self._sent:
-            self._left.abort()
+        transport = self._transport or self._former
+        if self._former is not None and not self._sent:
+            self._former.abort()
         elif overdue and transport is not None and self._sent[0].deadline - self._deadline_s + self._silent_s < now:
             # Closing it makes `_keep` connect again.
             transport.abort()

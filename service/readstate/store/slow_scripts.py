@@ -61,9 +61,9 @@ class SlowScripts:
         """Connect. Raises Unavailable."""
         await self._connection.open()
 
-    def leave(self) -> None:
+    def reconnect(self) -> None:
         """Connect anew, by name."""
-        self._connection.leave()
+        self._connection.reconnect()
 
     async def close(self) -> None:
         if self._checking is not None:

@@ -29,16 +29,16 @@ from readstate.dialects.imkit.sockets.joining import Joining
 from readstate.dialects.imkit.sockets.payloads import StorePayloads
 from readstate.dialects.imkit.sockets.polling import Message, PollingTransport, Receive
 from readstate.dialects.imkit.sockets.session_ids import worker_of
-from readstate.dialects.imkit.sockets.verifier import Refusal, Verifier, client_key, preflight_headers, query_of
+from readstate.dialects.imkit.sockets.verifier import Rejection, Verifier, client_key, preflight_headers, query_of
 from readstate.dialects.imkit.sockets.websocket import WebSocketTransport
 from readstate.domain.limits import MAX_BODY_BYTES
 from readstate.domain.notices import Notice, Notices, Source
 from readstate.settings import Settings
 
 STOP_WITHIN_S = 10.0
-IS_STOPPING: Refusal = ("the service is stopping", 400, ())
-TOO_LONG: Refusal = (f"longer than {MAX_BODY_BYTES} bytes", 400, ())
-CANNOT_MOVE: Refusal = ("the worker that has this session cannot answer now", 503, retry_after(1))
+IS_STOPPING: Rejection = ("the service is stopping", 400, ())
+TOO_LONG: Rejection = (f"longer than {MAX_BODY_BYTES} bytes", 400, ())
+CANNOT_MOVE: Rejection = ("the worker that has this session cannot answer now", 503, retry_after(1))
 
 Send = Callable[[Message], Awaitable[None]]
 
@@ -106,25 +106,25 @@ class SocketServer:
         query = query_of(scope)
         sid = query.get("sid", "")
         connection = self.connections.get(sid)
-        refusal = IS_STOPPING if self._is_stopping else None
-        if connection is None and not refusal and movable(scope, send).can_move_to(worker_of(sid)):
-            refusal = await _move(worker_of(sid), scope, receive, send)
-            if refusal is None:
+        rejection = IS_STOPPING if self._is_stopping else None
+        if connection is None and not rejection and movable(scope, send).can_move_to(worker_of(sid)):
+            rejection = await _move(worker_of(sid), scope, receive, send)
+            if rejection is None:
                 return
-        refusal = refusal or self._verifier.refusal(scope, query, connection)
-        if connection is not None and (refusal or not polling.is_poll(connection, scope)):
+        rejection = rejection or self._verifier.rejection(scope, query, connection)
+        if connection is not None and (rejection or not polling.is_poll(connection, scope)):
             await self.connections.slow_down(connection)
         if scope["type"] == "websocket":
             await receive()
-            if refusal:
-                await _refuse_websocket(send, *refusal)
+            if rejection:
+                await _refuse_websocket(send, *rejection)
             else:
                 await self._serve_websocket(scope, query, receive, send, connection)
             return
-        headers = self._verifier.headers(scope, refused=refusal is not None)
+        headers = self._verifier.headers(scope, refused=rejection is not None)
         response = polling.Response(scope, receive, send, headers)
-        if refusal:
-            await response.refuse(*refusal)
+        if rejection:
+            await response.refuse(*rejection)
         elif scope["method"] == "OPTIONS":
             await response.send(b"", 200, preflight_headers())
         else:
@@ -161,7 +161,7 @@ class SocketServer:
         )
 
 
-async def _move(worker: int, scope: Message, receive: Receive, send: Send) -> Refusal | None:
+async def _move(worker: int, scope: Message, receive: Receive, send: Send) -> Rejection | None:
     """Move a request, once it is there as a whole, to the worker that has its session.
 
     Returns why it is refused instead, if so.

@@ -19,11 +19,11 @@ MAX_PARAMETERS = 32
 TOO_MANY_PARAMETERS = f"At most {MAX_PARAMETERS} parameters of {query_limits.PLAIN} bytes together"
 
 Scope = Mapping[str, Any]
-Refusal = tuple[str, int, Headers]  # reason, status, headers
+Rejection = tuple[str, int, Headers]  # reason, status, headers
 
 _CLIENT_KEY_HEADERS = (b"im-client-key", b"client-key", b"client_key", b"im_client_key")
 _CLIENT_KEY_PARAMETERS = ("IM-CLIENT-KEY", "CLIENT_KEY", "clientKey")
-# A refusal contains nothing about users, and pages need it to find out what is wrong.
+# A rejection contains nothing about users, and pages need it to find out what is wrong.
 _ANY_ORIGIN = ((b"access-control-allow-origin", b"*"),)
 
 
@@ -41,15 +41,15 @@ class Verifier:
         self._addresses = addresses
         self._origins = frozenset(origin.strip() for origin in origins.split(","))
 
-    def refusal(self, scope: Scope, query: Mapping[str, str], connection: Connection | None) -> Refusal | None:
+    def rejection(self, scope: Scope, query: Mapping[str, str], connection: Connection | None) -> Rejection | None:
         """Why a request is refused; None when it is not.
 
         `connection`: the one that its `sid` names.
         """
         if len(scope["query_string"]) > query_limits.PLAIN or scope["query_string"].count(b"&") >= MAX_PARAMETERS:
             return TOO_MANY_PARAMETERS, 400, ()
-        if refusal := self._over_limit(client_address(scope), connection):
-            return refusal
+        if rejection := self._over_limit(client_address(scope), connection):
+            return rejection
         is_websocket = scope["type"] == "websocket"
         reason = self._bad_sender(scope, is_websocket) or _bad_parameters(query, is_websocket)
         if not reason and connection is None and ("sid" in query or scope.get("method") == "POST"):
@@ -67,8 +67,8 @@ class Verifier:
             return _ANY_ORIGIN
         return ((b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"Origin")) if origin else ()
 
-    def _over_limit(self, address: str, connection: Connection | None) -> Refusal | None:
-        """The refusal when the address sends too many requests or has too many connections.
+    def _over_limit(self, address: str, connection: Connection | None) -> Rejection | None:
+        """The rejection when the address sends too many requests or has too many connections.
 
         Requests of an authenticated connection are not limited here.
         """

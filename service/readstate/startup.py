@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 AGAIN_S = 0.5
 
 
-class Opening:
+class Startup:
     """Calls `open_all` until the store lets it succeed.
 
     `open_all` opens everything on the stack that it is given. `why` says why that is not done.
