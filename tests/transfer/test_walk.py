@@ -8,7 +8,7 @@ from readstate.store.connect import connect
 from readstate.store.executor import Executor
 from readstate.store.exports import RedisExport
 from readstate.store.keys import Keys
-from readstate.store.walk import Walk
+from readstate.store.walk import Walk, keys_of
 from tests.support.moving import Move, owner_of, slot_of
 from tests.support.servers import Cluster, Server
 
@@ -37,6 +37,17 @@ async def test_no_key_is_missing_when_the_server_is_started_anew(server: Server,
         found += await walk.step()
     await executor.close()
     assert set(found) == set(keys)
+
+
+async def test_walks_go_on_while_a_node_is_started_anew(cluster: Cluster, app: str) -> None:
+    """Whatever they ask of it meanwhile waits until it answers again."""
+    executor = await connect(cluster.url)
+    keys = await many_keys(executor, app)
+    restarting = asyncio.create_task(asyncio.to_thread(cluster.restart_one))
+    while not restarting.done():
+        assert {key async for key in keys_of(executor, Keys.message(app, "*"))} == set(keys)
+    await restarting
+    await executor.close()
 
 
 async def test_no_key_is_missing_when_a_slot_moves_to_a_node_that_was_passed(cluster: Cluster, app: str) -> None:

@@ -85,6 +85,8 @@ async def _servers(executor: Executor) -> tuple[str, list[int]]:
     """A digest of the primaries and what they have, and the first slot of each."""
     ranges = await executor.slots()
     firsts = sorted(own[0][0] for own in ranges.values() if own)
-    run_ids = [found[1] for info in await executor.each_node("INFO", "server") if (found := _RUN_ID.search(info))]
+    # By a slot, so that a node which is just being started again is waited for.
+    infos = [await executor.command("INFO", "server", key=Keys.in_slot(first)) for first in firsts]
+    run_ids = [found[1] for info in infos if (found := _RUN_ID.search(info))]
     packed = msgspec.msgpack.encode((sorted(ranges.items()), sorted(run_ids)))
     return hashlib.sha256(packed).hexdigest()[:16], firsts
