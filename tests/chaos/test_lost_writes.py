@@ -106,7 +106,7 @@ async def test_they_are_looked_for_without_being_asked(pair: LosingPair) -> None
         await pair.executor.command("DEL", key, key=key)
     looking = asyncio.create_task(pair.failovers.keep_reconciling())
     try:
-        await wait_until(pair.all_agree([room], users), "the pending updates to be found")
+        await wait_until(pair.all_agree([room], users), "the pending updates to be found", timeout_s=60)
     finally:
         looking.cancel()
         await asyncio.gather(looking, return_exceptions=True)

@@ -20,6 +20,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 from litestar._openapi.plugin import OpenAPIPlugin
+from litestar.exceptions import InternalServerException
 from prometheus_client import multiprocess
 
 from readstate import metrics
@@ -405,11 +406,12 @@ def test_two_scrapes_forget_a_dead_worker_at_once(tmp_path: Path, monkeypatch: p
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_failure_on_the_operators_port_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("error", [RuntimeError("a defect"), InternalServerException("a defect")])
+async def test_a_failure_on_the_operators_port_is_logged(caplog: pytest.LogCaptureFixture, error: Exception) -> None:
     """As on the other one."""
 
     async def broken() -> str:
-        raise RuntimeError("a defect")
+        raise error
 
     app: Any = operating.ops_app(operating.operating_handlers(broken, tuple, lambda: "2"))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ops") as client:

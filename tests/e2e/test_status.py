@@ -67,13 +67,13 @@ def test_without_a_service_it_says_so_and_makes_nothing() -> None:
         assert not (directory / "data").exists()
 
 
-async def test_a_store_at_rest_owes_nothing(own_server: Server) -> None:
+async def test_in_a_store_at_rest_nothing_waits(own_server: Server) -> None:
     executor = await connect(own_server.url)
     assert await backlog(executor) == Backlog(0, 0, 0)
     await executor.close()
 
 
-async def test_backlog_are_counted_over_all_lists(cluster: Cluster, app: str) -> None:
+async def test_the_backlog_is_counted_over_all_lists(cluster: Cluster, app: str) -> None:
     executor = await connect(cluster.url)
     before = await backlog(executor)
     for room in ("one", "two"):

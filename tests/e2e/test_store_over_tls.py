@@ -92,8 +92,21 @@ async def test_without_it_both_ways_to_name_it_are_said(address: str) -> None:
 
 
 async def test_a_url_without_tls_is_told_of_it(address: str) -> None:
-    """The server ends a connection on which no TLS begins, and says no more."""
+    """This server ends a connection on which no TLS begins, and says no more."""
     sentence = await refusal(f"redis://:secret@{address}")
+    assert sentence.endswith("correct READSTATE_REDIS_URL, or use rediss:// if it has TLS")
+
+
+async def test_a_url_without_tls_is_told_of_it_by_an_alert() -> None:
+    """Other servers say in their own protocol what they expected."""
+
+    async def alert(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"\x15\x03\x03\x00\x02\x02\x46")
+        writer.close()
+
+    async with await asyncio.start_server(alert, "127.0.0.1", 0) as listener:
+        sentence = await refusal(f"redis://127.0.0.1:{listener.sockets[0].getsockname()[1]}")
     assert sentence.endswith("correct READSTATE_REDIS_URL, or use rediss:// if it has TLS")
 
 

@@ -165,7 +165,7 @@ def _unreachable(error: redis.RedisError, where: str) -> ServerRefused:
     if isinstance(error, redis.InvalidResponse) or "Protocol error" in text or "Protocol Error" in text:
         return ServerRefused(
             f"what listens at {where} is not a Redis or Valkey server; "
-            f"correct READSTATE_REDIS_URL{_other_scheme(where)}"
+            f"correct READSTATE_REDIS_URL{_other_scheme(where) if where.startswith('redis://') else ''}"
         )
     if "SSL" in text:
         return ServerRefused(f"the server at {where} cannot be reached over TLS ({text}); {_tls_remedy(text)}")
