@@ -1,6 +1,7 @@
 """Commands for a service: they work on its store only, and say what failed."""
 
 import signal
+import subprocess
 import sys
 import time
 import urllib.error
@@ -187,6 +188,34 @@ def test_ctrl_c_ends_it_in_silence(stopped: Path, arguments: Sequence[str], mome
     assert run.wait(10) in (-signal.SIGINT, 0)
     assert not any("Traceback" in line for line in run.logged)
     assert command("audit", data_dir=stopped).returncode == 0
+
+
+_STOPPED_IN_A_FINALIZER = """
+import os, signal, time
+from readstate.process.stopping import Stopped, stop_by_exception
+
+def told():
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(5)
+
+class Ending:
+    def __del__(self):
+        told()
+
+stop_by_exception()
+Ending()
+print("goes on")
+try:
+    told()
+except Stopped:
+    print("stopped")
+"""
+
+
+def test_ctrl_c_in_a_finalizer_is_silent_and_the_next_one_ends_it() -> None:
+    """The interpreter lets no exception out of a finalizer."""
+    run = subprocess.run([sys.executable, "-c", _STOPPED_IN_A_FINALIZER], capture_output=True, text=True, check=False)
+    assert (run.stdout, run.stderr) == ("goes on\nstopped\n", "")
 
 
 # The audit

@@ -30,6 +30,7 @@ def stop_by_exception() -> None:
     """
     for signum in stop_signals():
         signal.signal(signum, _raise)
+    sys.unraisablehook = _say_unless_stopped
 
 
 def raise_if_told() -> None:
@@ -52,6 +53,14 @@ def _raise(signum: int, _frame: FrameType | None) -> NoReturn:
         signal.signal(each, signal.SIG_IGN)
     _told_by.append(signum)
     raise Stopped(signum)
+
+
+def _say_unless_stopped(unraisable: "sys.UnraisableHookArgs") -> None:
+    """Say what a finalizer has raised. If that is Stopped, the next signal raises it again."""
+    if isinstance(unraisable.exc_value, Stopped):
+        signal.signal(unraisable.exc_value.signum, _raise)
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 def end_by(signum: int) -> NoReturn:
