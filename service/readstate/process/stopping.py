@@ -39,7 +39,7 @@ def raise_if_told() -> None:
     So it is in a callback of a weak reference, for example.
     """
     if _told_by:
-        raise Stopped(_told_by[0])
+        _raise(_told_by[0], None)
 
 
 def stop_signals() -> tuple[signal.Signals, ...]:

@@ -93,9 +93,8 @@ class SplitPlan:
         reply, revision, created_revision, tags, updates, events = await self._executor.call(
             _with_change(call), key, repeatable=repeatable
         )
-        if events:
-            for at in range(0, len(events), 2):
-                await self._hand_over(app, key, events[at], events[at + 1])
+        for at in range(0, len(events), 2):
+            await self._hand_over(app, key, events[at], events[at + 1])
         if not updates:
             return reply, ()
         pushes = [
