@@ -6,7 +6,7 @@ which message. A one-to-one room whose id holds their name is deleted. Everythin
 
 Each step is one script or command over a bounded piece, and may be repeated; so may the whole. The
 name that stands in is noted at the user's side first and goes last: an erasure that was broken off
-goes on with the same one.
+and is begun anew has the same one. The parts of one erasure hand it on to each other.
 
 The whole store is walked over. That can be done in parts, by calls that may come to any worker.
 """
@@ -14,14 +14,16 @@ The whole store is walked over. That can be done in parts, by calls that may com
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
+from msgspec import Meta, Struct
 
 from readstate.batches import in_batches
 from readstate.domain.client_rules import Made
 from readstate.domain.direct import peers_of
 from readstate.domain.identity import Revocation
+from readstate.domain.limits import MAX_ID_BYTES
 from readstate.domain.personal_data import new_stand_in
 from readstate.domain.transfer import MessageLine
 from readstate.errors import RoomUnknown, UserUnknown
@@ -49,13 +51,20 @@ _decode_revocation = msgspec.msgpack.Decoder(Revocation).decode
 _pack = msgspec.msgpack.Encoder().encode
 
 
+class RestOfErasure(Struct, frozen=True, array_like=True):
+    """Where an erasure goes on, and the name that stands in."""
+
+    place: Place
+    name: Annotated[str, Meta(min_length=1, max_length=MAX_ID_BYTES)]
+
+
 class Erased(NamedTuple):
-    """What was done of an erasure, and where the rest begins; `place` is None when it is over."""
+    """What was done of an erasure; `rest` is None when it is over."""
 
     name: str
     rooms: int
     looked_at: int  # keys, and events at the end
-    place: Place | None
+    rest: RestOfErasure | None
 
 
 class RedisPeople:
@@ -102,21 +111,22 @@ class RedisPeople:
         """
         erased = await self.erase_some(user, name)
         advance(erased.rooms)
-        while erased.place:
-            erased = await self.erase_some(user, name, erased.place)
+        while erased.rest:
+            erased = await self.erase_some(user, name, erased.rest)
             advance(erased.rooms)
         return erased.name
 
-    async def erase_some(self, user: str, name: str | None, place: Place | None = None) -> "Erased":
+    async def erase_some(self, user: str, name: str | None, rest: RestOfErasure | None = None) -> Erased:
         """Erase a user from some of the keys, and end the erasure behind the last of them.
 
         Raises what Executor.call does.
         """
-        name = await self._stand_in(user, name)
-        if place is None:
+        # Only the first part notes the name: a later one may come again when the erasure is over.
+        name = rest.name if rest else await self._stand_in(user, name)
+        if rest is None:
             await self._end_tokens(user, name)
         elsewhere = _Elsewhere(self._executor, self._app, user)
-        walk = await Walk.begin(self._executor, Keys.at_any_place(self._app), place)
+        walk = await Walk.begin(self._executor, Keys.at_any_place(self._app), rest.place if rest else None)
         rooms = looked_at = 0
         while walk.place and rooms < _ROOMS_A_PAGE and looked_at < _KEYS_A_PAGE:
             keys = await walk.step()
@@ -132,7 +142,7 @@ class RedisPeople:
             await self._end_tokens(user, name)
             looked_at += await elsewhere.forget_events()
             await self._side(user)
-        return Erased(name, rooms, looked_at, walk.place)
+        return Erased(name, rooms, looked_at, RestOfErasure(walk.place, name) if walk.place else None)
 
     async def _stand_in(self, user: str, name: str | None) -> str:
         key = Keys.user(self._app, user) + OfUser.STAND_IN

@@ -17,7 +17,7 @@ from readstate.store import page_tokens
 from readstate.store.bounds import Bounds
 from readstate.store.executor import Executor
 from readstate.store.outbox import Outbox
-from readstate.store.people import RedisPeople
+from readstate.store.people import RedisPeople, RestOfErasure
 from readstate.store.person import Position, RedisPerson
 from readstate.store.traces import some_traces
 from readstate.store.walk import Place
@@ -33,6 +33,7 @@ class _Next(Struct, Generic[Where], frozen=True, array_like=True):
 
 
 _place = msgspec.msgpack.Decoder(_Next[Place]).decode
+_rest = msgspec.msgpack.Decoder(_Next[RestOfErasure]).decode
 _position = msgspec.msgpack.Decoder(_Next[Position]).decode
 
 
@@ -61,8 +62,8 @@ class RedisPersonalData:
 
     async def erase(self, *, app: str, user: str, name: str | None = None, page: str | None = None) -> ErasurePage:
         of = _digest("erase", app, user)
-        erased = await self._people(app).erase_some(user, name, _read(page, of, _place))
-        return ErasurePage(erased.name, erased.rooms, erased.looked_at, _next(of, erased.place))
+        erased = await self._people(app).erase_some(user, name, _read(page, of, _rest))
+        return ErasurePage(erased.name, erased.rooms, erased.looked_at, _next(of, erased.rest))
 
     async def traces(self, *, app: str, user: str, page: str | None = None) -> TracesPage:
         of = _digest("traces", app, user)
