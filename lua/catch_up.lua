@@ -1,14 +1,14 @@
 #!lua flags=allow-oom
 -- catch_up: what was announced in a room since users joined it a moment ago. A listener whose
--- subscription came later than that reads it here. The mark is published in the same step: what the
--- listener heard before the mark is in the reply, what comes after it is not.
+-- subscription came later than that reads it here. The barrier is published in the same step: what the
+-- listener heard before the barrier is in the reply, what comes after it is not.
 --
 -- Key        room
--- Args       app, mark, ...users
+-- Args       app, barrier, ...users
 --
 -- Reply      { members [user], recent [bytes] }
 --            members: those of `users` who are members; recent: the room's latest notices, in order
--- Publishes  mark
+-- Publishes  barrier
 -- Cost       commands <= 4 + users, turns <= 20 + 2 * users
 --@include lib/notices
 
@@ -20,5 +20,5 @@ for _, user in ipairs(users) do
         members[#members + 1] = user
     end
 end
-redis.call("SPUBLISH", key, pack_array("mark", room_id(key), mark))
+redis.call("SPUBLISH", key, pack_array("barrier", room_id(key), barrier))
 return { members, redis.call("LRANGE", key .. RECENT, 0, -1) }

@@ -35,7 +35,7 @@ end
 raise_revision(room)
 set_mark(room, user, seq)
 member.marked = 1
-member.told_until = attend(room, user, member.told_until, settings)
+member.attentive_until = attend(room, user, member.attentive_until, settings)
 save_member(room, member)
-push_to_member(room, user, member.cursor, member.ordinal, member.told_until)
+push_to_member(room, user, member.cursor, member.ordinal, member.attentive_until)
 return finish(room, 1)

@@ -49,7 +49,7 @@ local room, record = load_head_and_record(key, sender)
 if not room or room.deleted or made_otherwise(room, made) then
     return redis.error_reply(ROOM_UNKNOWN)
 end
-local cursor, _, told_until, _, joined, at, moves, marked, tail = read_record(record)
+local cursor, _, attentive_until, _, joined, at, moves, marked, tail = read_record(record)
 if not cursor and must_be_member then
     return redis.error_reply(NOT_MEMBER)
 end
@@ -104,9 +104,9 @@ else
     if marked == 1 then
         clear_mark(room, sender)
     end
-    renewed = room.ordinal - countable >= told_until and sender
-    told_until = attend(room, sender, told_until, settings)
-    save_record(room, sender, room.seq, room.ordinal, told_until, room.seq, joined, at, moves, 0, tail)
+    renewed = room.ordinal - countable >= attentive_until and sender
+    attentive_until = attend(room, sender, attentive_until, settings)
+    save_record(room, sender, room.seq, room.ordinal, attentive_until, room.seq, joined, at, moves, 0, tail)
 end
 
 -- 4. The members and the world hear of it.
@@ -114,10 +114,10 @@ local moved, is_told = 0, false
 if crossed or (countable == 1 and not room.derived) then
     local told, ended = push_post(room, renewed)
     moved = told * (2 + count_tags(room.tags)) + ended
-    is_told = reads and room.ordinal < told_until
+    is_told = reads and room.ordinal < attentive_until
 end
 if reads and not is_told then
-    push_to_member(room, sender, room.seq, room.ordinal, told_until)
+    push_to_member(room, sender, room.seq, room.ordinal, attentive_until)
 end
 if notify then
     publish(room, "message", message, sender, at_ms, room.seq, "new", body)

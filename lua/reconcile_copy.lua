@@ -26,11 +26,11 @@ local function is_right()
         return state == GONE
     elseif state == GONE or revision > room.revision or cursor > member.cursor then
         return false
-    elseif asks or room.derived or room.ordinal >= member.told_until then
+    elseif asks or room.derived or room.ordinal >= member.attentive_until then
         return asks
     end
     return cursor == member.cursor and unread == unread_after(room, member.ordinal)
-        and state == copy_state(room, member.told_until) and tags == (state == ACTIVE and room.tags or "")
+        and state == copy_state(room, member.attentive_until) and tags == (state == ACTIVE and room.tags or "")
 end
 
 -- The seq up to which the room lets the copy's cursor stand: none of a message that came after it.
@@ -52,7 +52,7 @@ if is_behind then
     member.ordinal = math.max(member.ordinal, ordinal or 0)
     move_cursor(room, member, seq, settings)
     member.read = math.max(member.read, seq)
-    member.told_until = attend(room, user, member.told_until, settings)
+    member.attentive_until = attend(room, user, member.attentive_until, settings)
     save_member(room, member)
 elseif room.created_revision > 0 then -- it is not gone altogether
     save_head(room)

@@ -43,9 +43,9 @@ while low < high do
 end
 raise_revision(room)
 member.ordinal = low
-member.told_until = attend(room, user, member.told_until, settings)
+member.attentive_until = attend(room, user, member.attentive_until, settings)
 save_member(room, member)
 note_set_count(room, before, low)
-push_to_member(room, user, member.cursor, low, member.told_until)
+push_to_member(room, user, member.cursor, low, member.attentive_until)
 publish(room, "counts")
 return finish(room, unread_after(room, low))

@@ -12,11 +12,11 @@
 --@include lib/updates
 --@plan
 
-local aside = key .. DELETED_MEMBERS
-local members = redis.call("HRANDFIELD", aside, limit)
+local deleted = key .. DELETED_MEMBERS
+local members = redis.call("HRANDFIELD", deleted, limit)
 local room = load_head_or_gone(key)
 if #members > 0 then
-    redis.call("HDEL", aside, unpack(members))
+    redis.call("HDEL", deleted, unpack(members))
     push_present_state(room, members)
 end
-return finish(room, redis.call("HLEN", aside))
+return finish(room, redis.call("HLEN", deleted))

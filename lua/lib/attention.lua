@@ -21,18 +21,18 @@ end
 
 local LONGER = 4 -- times
 
--- A member who was told before ordinal `told_until` pays attention. Returns the ordinal before
+-- A member who was told before ordinal `attentive_until` pays attention. Returns the ordinal before
 -- which they are told now: the same when too many are told already. Who comes back before another
 -- post than the one that ended their attention is told for longer: a visit for every few posts
 -- would cost more.
-local function attend(room, member, told_until, settings)
+local function attend(room, member, attentive_until, settings)
     local ordinal, posts = room.ordinal, take_apart(settings).posts
-    if ordinal < told_until then
-        return math.max(ordinal + posts, math.min(told_until, ordinal + LONGER * posts))
+    if ordinal < attentive_until then
+        return math.max(ordinal + posts, math.min(attentive_until, ordinal + LONGER * posts))
     elseif room.large and not admit(room, member, settings) then
-        return told_until
+        return attentive_until
     end
-    return ordinal + (ordinal == told_until and LONGER * posts or posts)
+    return ordinal + (ordinal == attentive_until and LONGER * posts or posts)
 end
 
 -- The head and the records of those who may be attentive: { field, value, ... }; and of a large
@@ -57,8 +57,8 @@ local function count_attentive(room)
     local flat, count = candidates(room), 0
     for i = 1, #flat, 2 do
         if flat[i] ~= HEAD and flat[i + 1] then
-            local _, _, told_until = read_counts(flat[i + 1])
-            count = count + (room.ordinal < told_until and 1 or 0)
+            local _, _, attentive_until = read_counts(flat[i + 1])
+            count = count + (room.ordinal < attentive_until and 1 or 0)
         end
     end
     return count
@@ -77,12 +77,12 @@ local function trim_attentive(room)
             return
         end
         for i, record in ipairs(redis.call("HMGET", room.key, unpack(names))) do
-            local told_until = 0
+            local attentive_until = 0
             if record then
                 local _
-                _, _, told_until = read_counts(record)
+                _, _, attentive_until = read_counts(record)
             end
-            if told_until <= room.ordinal then
+            if attentive_until <= room.ordinal then
                 gone[#gone + 1] = names[i]
             end
         end
@@ -100,8 +100,8 @@ local function index_attentive(room)
     local flat, names = redis.call("HGETALL", room.key), {}
     for i = 1, #flat, 2 do
         if flat[i] ~= HEAD then
-            local _, _, told_until = read_counts(flat[i + 1])
-            if room.ordinal < told_until then
+            local _, _, attentive_until = read_counts(flat[i + 1])
+            if room.ordinal < attentive_until then
                 names[#names + 1] = flat[i]
             end
         end

@@ -10,7 +10,7 @@ local function audit_lists(room, member)
         compare(of("order", name), redis.call("ZSCORE", order, name), string.format("%.0f", member.cursor), function()
             redis.call("ZADD", order, member.cursor, name)
         end)
-        if room.ordinal < member.told_until then
+        if room.ordinal < member.attentive_until then
             compare(of("attentive", name), redis.call("SISMEMBER", room.key .. ATTENTIVE, name), 1, function()
                 redis.call("SADD", room.key .. ATTENTIVE, name)
             end)

@@ -22,7 +22,7 @@ local function rebuilt(room, name, cursor)
     local seq = math.min(cursor or room.seq, room.seq)
     local joined = tonumber(redis.call("ZSCORE", room.key .. BY_JOINING, name)) or 0
     return {
-        name = name, cursor = seq, ordinal = ordinal_of(room, seq) or room.ordinal, told_until = 0, read = 0,
+        name = name, cursor = seq, ordinal = ordinal_of(room, seq) or room.ordinal, attentive_until = 0, read = 0,
         joined = math.min(joined, seq), at = room_clock(room), moves = 0, tail = "",
         marked = mark_of(room, name) and 1 or 0,
     }
@@ -94,7 +94,7 @@ local function audit_record(room, name, record, cursor, settings)
     compare_range(of("joined", name), member.joined, 0, member.cursor, change("joined", 0))
     compare_range(of("read", name), member.read, 0, member.cursor, change("read", member.cursor))
     local most = room.ordinal + math.max(MOST_POSTS, take_apart(settings).posts)
-    compare_range(of("told_until", name), member.told_until, 0, most, change("told_until", room.ordinal))
+    compare_range(of("attentive_until", name), member.attentive_until, 0, most, change("attentive_until", room.ordinal))
     compare_range(of("at", name), member.at, 0, room_clock(room), change("at", room_clock(room)))
     audit_ordinal_of_record(room, member, change)
     audit_moves(room, member, change)

@@ -29,10 +29,10 @@ local function save_phase(room, phase)
     redis.call("SET", room.key .. PHASE, string.format("%d %.0f %d", phase, room.oldest, room.buckets))
 end
 
--- A record of layout 1 in this layout, and its cursor. `told_until`: the ordinal before which the
+-- A record of layout 1 in this layout, and its cursor. `attentive_until`: the ordinal before which the
 -- member is told.
-local function bring_record_over(packed, told_until)
+local function migrate_record(packed, attentive_until)
     local cursor, ordinal, read, joined, at, moves, marked, behind = struct.unpack(FIRST_RECORD_LAYOUT, packed)
     local tail = string.sub(packed, behind)
-    return pack_record(cursor, ordinal, told_until, read, joined, at, moves, marked, tail), cursor
+    return pack_record(cursor, ordinal, attentive_until, read, joined, at, moves, marked, tail), cursor
 end

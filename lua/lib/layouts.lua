@@ -1,7 +1,7 @@
 -- layouts: in which layout a value was written. It says so by its first byte: 128 and the number;
 -- in layout 1 the first byte is below 128. A script that meets another layout is refused before it
 -- writes. Then the caller brings the key over and calls again
--- (service/readstate/store/bringing_over.py).
+-- (service/readstate/store/migration.py).
 
 local function layout_of(packed)
     local first = string.byte(packed)

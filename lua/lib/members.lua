@@ -19,7 +19,7 @@ local WIDE_BYTES = 36
 -- (lib/journal.lua). Nil for a stranger. Returns
 --   cursor   seq
 --   ordinal  after which unread is counted: the cursor's, unless the count was set otherwise
---   told_until  ordinal before which they are told of posts (lib/attention.lua)
+--   attentive_until  ordinal before which they are told of posts (lib/attention.lua)
 --   read     seq last really read, 0: never; joining is not reading
 --   joined   seq at which they joined; what came before does not concern them
 --   at       when the cursor last moved, joining included, on the room's clock
@@ -31,36 +31,37 @@ local function read_record(packed)
     if not packed or #packed < SHORT_BYTES then
         return nil
     end
-    local begins, cursor, ordinal, told_until, read, joined, at, moves, behind = struct.unpack(SHORT_LAYOUT, packed)
+    local begins, cursor, ordinal, attentive_until, read, joined, at, moves, behind =
+        struct.unpack(SHORT_LAYOUT, packed)
     local marked = begins - SHORT_BEGINS
     if marked < 0 then
         if #packed < WIDE_BYTES then
             return nil
         end
-        begins, cursor, ordinal, told_until, read, joined, at, moves, behind = struct.unpack(WIDE_LAYOUT, packed)
+        begins, cursor, ordinal, attentive_until, read, joined, at, moves, behind = struct.unpack(WIDE_LAYOUT, packed)
         marked = begins - WIDE_BEGINS
     end
-    return cursor, ordinal, told_until, read, joined, at, moves, marked, string.sub(packed, behind)
+    return cursor, ordinal, attentive_until, read, joined, at, moves, marked, string.sub(packed, behind)
 end
 
-local function pack_record(cursor, ordinal, told_until, read, joined, at, moves, marked, tail)
+local function pack_record(cursor, ordinal, attentive_until, read, joined, at, moves, marked, tail)
     local layout, begins = WIDE_LAYOUT, WIDE_BEGINS
-    if cursor < SHORT_BELOW and ordinal < SHORT_BELOW and told_until < SHORT_BELOW and read < SHORT_BELOW
+    if cursor < SHORT_BELOW and ordinal < SHORT_BELOW and attentive_until < SHORT_BELOW and read < SHORT_BELOW
         and joined < SHORT_BELOW and at < SHORT_BELOW_MS and moves < SHORT_BELOW then
         layout, begins = SHORT_LAYOUT, SHORT_BEGINS
     end
-    return struct.pack(layout, begins + marked, cursor, ordinal, told_until, read, joined, at, moves) .. tail
+    return struct.pack(layout, begins + marked, cursor, ordinal, attentive_until, read, joined, at, moves) .. tail
 end
 
 -- A record as a table, with the member's name. Nil for a stranger.
 local function read_member(name, packed)
-    local cursor, ordinal, told_until, read, joined, at, moves, marked, tail = read_record(packed)
+    local cursor, ordinal, attentive_until, read, joined, at, moves, marked, tail = read_record(packed)
     if cursor then
         return {
             name = name,
             cursor = cursor,
             ordinal = ordinal,
-            told_until = told_until,
+            attentive_until = attentive_until,
             read = read,
             joined = joined,
             at = at,
@@ -81,18 +82,18 @@ end
 
 -- Cursor, ordinal, and the ordinal before which they are told, of a member's record.
 local function read_counts(packed)
-    local begins, cursor, ordinal, told_until = struct.unpack(SHORT_COUNTS, packed)
+    local begins, cursor, ordinal, attentive_until = struct.unpack(SHORT_COUNTS, packed)
     if begins < SHORT_BEGINS then
-        begins, cursor, ordinal, told_until = struct.unpack(WIDE_COUNTS, packed)
+        begins, cursor, ordinal, attentive_until = struct.unpack(WIDE_COUNTS, packed)
     end
-    return cursor, ordinal, told_until
+    return cursor, ordinal, attentive_until
 end
 
 -- The same of a member; nil for a stranger.
 local function load_counts(room, name)
     local packed = load_record(room, name)
-    local cursor, ordinal, told_until = read_record(packed)
-    return cursor, ordinal, told_until
+    local cursor, ordinal, attentive_until = read_record(packed)
+    return cursor, ordinal, attentive_until
 end
 
 local function member_names(room)
@@ -106,8 +107,8 @@ local function member_names(room)
 end
 
 -- Save a member's record, and the head of the room with it.
-local function save_record(room, name, cursor, ordinal, told_until, read, joined, at, moves, marked, tail)
-    local record = pack_record(cursor, ordinal, told_until, read, joined, at, moves, marked, tail)
+local function save_record(room, name, cursor, ordinal, attentive_until, read, joined, at, moves, marked, tail)
+    local record = pack_record(cursor, ordinal, attentive_until, read, joined, at, moves, marked, tail)
     redis.call("HSET", room.key, HEAD, pack_head(room), name, record)
     if room.large then
         redis.call("ZADD", room.key .. BY_CURSOR, cursor, name)
@@ -116,13 +117,13 @@ end
 
 local function save_member(room, member)
     save_record(
-        room, member.name, member.cursor, member.ordinal, member.told_until, member.read, member.joined, member.at,
+        room, member.name, member.cursor, member.ordinal, member.attentive_until, member.read, member.joined, member.at,
         member.moves, member.marked, member.tail
     )
 end
 
-local function save_told_until(room, member, record, told_until)
+local function save_attentive_until(room, member, record, attentive_until)
     local cursor, ordinal, _, read, joined, at, moves, marked, tail = read_record(record)
-    record = pack_record(cursor, ordinal, told_until, read, joined, at, moves, marked, tail)
+    record = pack_record(cursor, ordinal, attentive_until, read, joined, at, moves, marked, tail)
     redis.call("HSET", room.key, member, record)
 end

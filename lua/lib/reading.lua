@@ -14,7 +14,7 @@
 local function read_up_to(
     room, user, record, message, seq, message_ordinal, settings, shard, with_badge
 )
-    local cursor, ordinal, told_until, read, joined, at, moves, marked, tail = read_record(record)
+    local cursor, ordinal, attentive_until, read, joined, at, moves, marked, tail = read_record(record)
     if seq <= read and message_ordinal <= ordinal and marked == 0 then
         -- A retry or an older device: the later position stands, and that is no error. Its message
         -- may be forgotten; then the asked one is named.
@@ -36,10 +36,10 @@ local function read_up_to(
         clear_mark(room, user)
     end
     ordinal = math.max(ordinal, message_ordinal)
-    told_until = attend(room, user, told_until, settings)
-    save_record(room, user, cursor, ordinal, told_until, seq, joined, at, moves, 0, tail)
+    attentive_until = attend(room, user, attentive_until, settings)
+    save_record(room, user, cursor, ordinal, attentive_until, seq, joined, at, moves, 0, tail)
     local unread = unread_after(room, ordinal)
-    push_to_member(room, user, cursor, ordinal, told_until)
+    push_to_member(room, user, cursor, ordinal, attentive_until)
     local reply = { message, seq, 1, unread, with_badge and pushed_badge(user, settings) }
     local notice = read_notice(room_id(room.key), user, message, seq)
     if counts and shard ~= "" then

@@ -15,9 +15,9 @@ local function update_tags(room)
     return room.active and room.tags or room.tags .. SEPARATOR
 end
 
--- The state of the copy of a member who is told of posts before ordinal `told_until`.
-local function copy_state(room, told_until)
-    if room.derived or room.ordinal >= told_until then
+-- The state of the copy of a member who is told of posts before ordinal `attentive_until`.
+local function copy_state(room, attentive_until)
+    if room.derived or room.ordinal >= attentive_until then
         return DERIVED
     end
     return room.active and ACTIVE or FROZEN

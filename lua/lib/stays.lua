@@ -48,16 +48,16 @@ end
 -- remembers members who have left.
 local function begin_stay(room, name, returning, settings)
     local before = returning and redis.call("HGET", room.key .. LEAVERS, name)
-    local told_until = room.ordinal + take_apart(settings).posts
-    local record = pack_record(room.seq, room.ordinal, told_until, 0, room.seq, room_clock(room), 0, 0, "")
+    local attentive_until = room.ordinal + take_apart(settings).posts
+    local record = pack_record(room.seq, room.ordinal, attentive_until, 0, room.seq, room_clock(room), 0, 0, "")
     if redis.call("HSETNX", room.key, name, record) == 0 then
         return false
     end
     if room.large then
         redis.call("ZADD", room.key .. BY_CURSOR, room.seq, name)
         if not admit(room, name, settings) then
-            told_until = 0
-            save_told_until(room, name, record, told_until)
+            attentive_until = 0
+            save_attentive_until(room, name, record, attentive_until)
         end
     end
     if room.seq > 0 then
@@ -67,7 +67,7 @@ local function begin_stay(room, name, returning, settings)
         -- The journal goes on, so that the earlier stays can still be read from it.
         local member = read_member(name, before)
         move_cursor(room, member, room.seq, settings)
-        member.ordinal, member.told_until, member.read = room.ordinal, told_until, 0
+        member.ordinal, member.attentive_until, member.read = room.ordinal, attentive_until, 0
         member.joined, member.marked = room.seq, 0
         save_member(room, member)
         redis.call("HDEL", room.key .. LEAVERS, name)

@@ -4,9 +4,9 @@
 --@plan
 
 -- Update one member, whose cursor stands at `cursor` / `ordinal` and who is told before ordinal
--- `told_until`.
-local function push_to_member(room, member, cursor, ordinal, told_until)
-    local state = copy_state(room, told_until)
+-- `attentive_until`.
+local function push_to_member(room, member, cursor, ordinal, attentive_until)
+    local state = copy_state(room, attentive_until)
     push_update(room, member, cursor, unread_after(room, ordinal), state)
 end
 
@@ -20,8 +20,8 @@ local function push_to_attentive(room, before, crossed)
     local flat = candidates(room)
     for i = 1, #flat, 2 do
         if flat[i] ~= HEAD and flat[i + 1] then
-            local cursor, ordinal, told_until = read_counts(flat[i + 1])
-            if room.ordinal < told_until and (not before or ordinal < before) then
+            local cursor, ordinal, attentive_until = read_counts(flat[i + 1])
+            if room.ordinal < attentive_until and (not before or ordinal < before) then
                 push_update(room, flat[i], cursor, unread_after(room, ordinal), state, true)
             end
         end
@@ -38,16 +38,16 @@ local function push_post(room, renewed)
     for i = 1, #flat, 2 do
         local member, record = flat[i], flat[i + 1]
         if member ~= HEAD and record then
-            local begins, cursor, ordinal, told_until = struct.unpack(SHORT_COUNTS, record)
+            local begins, cursor, ordinal, attentive_until = struct.unpack(SHORT_COUNTS, record)
             if begins < SHORT_BEGINS then
-                cursor, ordinal, told_until = read_counts(record)
+                cursor, ordinal, attentive_until = read_counts(record)
             end
-            if room.ordinal < told_until then
+            if room.ordinal < attentive_until then
                 told = told + 1
                 push_update(room, member, cursor, unread_after(room, ordinal), state, member ~= renewed)
             else
                 inattentive[#inattentive + 1] = member
-                if room.ordinal == told_until then
+                if room.ordinal == attentive_until then
                     ended[#ended + 1] = member
                     push_update(room, member, cursor, 0, NEWS_ONLY, true)
                 end
@@ -64,16 +64,16 @@ end
 -- Update these users with what the room now says of them, members or not.
 local function push_present_state(room, users)
     for _, user in ipairs(users) do
-        local cursor, ordinal, told_until
+        local cursor, ordinal, attentive_until
         if not room.deleted then
-            cursor, ordinal, told_until = load_counts(room, user)
+            cursor, ordinal, attentive_until = load_counts(room, user)
         end
         if not cursor then
             push_update(room, user, 0, 0, GONE)
-        elseif not room.derived and room.ordinal >= told_until then
+        elseif not room.derived and room.ordinal >= attentive_until then
             push_update(room, user, cursor, 0, NEWS_ONLY)
         else
-            push_to_member(room, user, cursor, ordinal, told_until)
+            push_to_member(room, user, cursor, ordinal, attentive_until)
         end
     end
 end

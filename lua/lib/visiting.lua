@@ -11,13 +11,13 @@ local function visit(key, user, settings)
     if not room or room.deleted or not record then
         return room or load_head_or_gone(key), 0, 0, GONE
     end
-    local cursor, ordinal, told_until = read_counts(record)
+    local cursor, ordinal, attentive_until = read_counts(record)
     if not room.derived then
-        local now = attend(room, user, told_until, settings)
-        if now ~= told_until then
-            save_told_until(room, user, record, now)
-            told_until = now
+        local now = attend(room, user, attentive_until, settings)
+        if now ~= attentive_until then
+            save_attentive_until(room, user, record, now)
+            attentive_until = now
         end
     end
-    return room, cursor, unread_after(room, ordinal), copy_state(room, told_until)
+    return room, cursor, unread_after(room, ordinal), copy_state(room, attentive_until)
 end

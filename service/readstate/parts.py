@@ -90,7 +90,7 @@ async def open_parts(settings: Settings, *, connect: Connect = connect) -> Async
         await health.look()
         for keep in (
             workers.keep_noting(),
-            layout.keep_bringing_over(),
+            layout.keep_migrating(),
             Failovers(executor, store.outbox).keep_reconciling(),
             keep_refreshing(apps, services.tokens, executor),
             repeat(health.look, STORE_EVERY_S, logger, "the store could not be looked at", at_once=False),

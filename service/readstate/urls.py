@@ -1,6 +1,6 @@
 """The URLs that a receiver of webhooks may have: in private networks only if that is allowed.
 
-`webhooks/guard.py` holds every connection to the same rule.
+`webhooks/addresses.py` holds every connection to the same rule.
 """
 
 import re

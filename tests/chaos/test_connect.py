@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from readstate.domain.notices import MessagePosted, Source
+from readstate.domain.notices import MessagePosted, Topic
 from readstate.errors import Unavailable, UnknownOutcome
 from readstate.store.connect import connect
 from readstate.store.executor import all_or_raise
@@ -74,7 +74,7 @@ async def test_a_cluster_may_have_ipv6_addresses() -> None:
             store = redis_store(executor)
             ear = Ear(executor, cluster.url)
             rooms = [f"room-{number}" for number in range(12)]
-            await ear.notices.subscribe([Source.room("a", room) for room in rooms])
+            await ear.notices.subscribe([Topic.room("a", room) for room in rooms])
             for room in rooms:
                 await store.rooms.create_room(app="a", room=room, tags=[], profile={}, members=["ann", "ben"])
                 await store.messages.post(
@@ -87,7 +87,7 @@ async def test_a_cluster_may_have_ipv6_addresses() -> None:
                     sender_must_be_member=True,
                 )
             assert (await store.badges.badge(app="a", user="ben", tags=[])) == 12
-            heard = await ear.catch_up(*(Source.room("a", room) for room in rooms))
+            heard = await ear.catch_up(*(Topic.room("a", room) for room in rooms))
             assert {notice.room for _, notice in heard if isinstance(notice, MessagePosted)} == set(rooms)
             await ear.notices.stop()
             await store.outbox.close()

@@ -201,9 +201,9 @@ async def test_a_node_that_came_back_empty_is_told_about_until_an_audit_has_mend
             await nodes.look()
             assert not nodes.warnings()
         counted = metrics.NODES_EMPTIED._value.get()
-        key = Keys.mark(max(ranges[0][0] for ranges in (await executor.slots()).values()))
+        key = Keys.data_id(max(ranges[0][0] for ranges in (await executor.slots()).values()))
         await executor.command("DEL", key, key=key)  # of the one node, with all else that it held
-        await EmptiedNodes(new).look()  # one that starts now knows of no mark and sets another one
+        await EmptiedNodes(new).look()  # one that starts now knows of no data id and sets another one
         for nodes in watching:
             await nodes.look()
             await nodes.look()

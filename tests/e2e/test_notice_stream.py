@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from readstate.domain.notices import MessageDeleted, Notice, Source, encode_notice
+from readstate.domain.notices import MessageDeleted, Notice, Topic, encode_notice
 from readstate.errors import Unavailable
 from readstate.store import channel_connection
 from readstate.store import notices as stream
@@ -39,33 +39,33 @@ async def ear(plan_url: str) -> AsyncIterator[Ear]:
         yield ear
 
 
-def sources_of(app: str, count: int = 6) -> list[Source]:
+def topics_of(app: str, count: int = 6) -> list[Topic]:
     """Rooms and users, in slots of every node of a cluster."""
-    return [Source.room(app, f"r{number}") if number % 2 else Source.user(app, f"u{number}") for number in range(count)]
+    return [Topic.room(app, f"r{number}") if number % 2 else Topic.user(app, f"u{number}") for number in range(count)]
 
 
 def said(text: str) -> MessageDeleted:
     return MessageDeleted("r", text)
 
 
-async def listeners(executor: Executor, source: Source) -> int:
-    """How many workers the store knows to listen to a source."""
-    replies = await executor.each_node("PUBSUB", "SHARDNUMSUB", channel_of(source))
+async def listeners(executor: Executor, topic: Topic) -> int:
+    """How many workers the store knows to listen to a topic."""
+    replies = await executor.each_node("PUBSUB", "SHARDNUMSUB", channel_of(topic))
     return sum(int(reply[1]) for reply in replies)
 
 
-async def until_listeners(executor: Executor, source: Source, count: int) -> None:
+async def until_listeners(executor: Executor, topic: Topic, count: int) -> None:
     async def holds() -> bool:
-        return await listeners(executor, source) == count
+        return await listeners(executor, topic) == count
 
     await wait_until(holds, f"{count} listeners")
 
 
-async def until_gaps(ear: Ear, *sources: Source) -> None:
+async def until_gaps(ear: Ear, *topics: Topic) -> None:
     async def holds() -> bool:
-        return set(ear.gaps) >= set(sources)
+        return set(ear.gaps) >= set(topics)
 
-    await wait_until(holds, f"gaps of {sources} (there are {ear.gaps})")
+    await wait_until(holds, f"gaps of {topics} (there are {ear.gaps})")
 
 
 async def cut(ear: Ear) -> None:
@@ -74,16 +74,16 @@ async def cut(ear: Ear) -> None:
 
 
 async def test_what_is_published_after_subscribing_is_heard_in_order(ear: Ear, app: str) -> None:
-    """Of each source; of no other."""
-    sources = sources_of(app)
-    await ear.notices.subscribe(sources)
+    """Of each topic; of no other."""
+    topics = topics_of(app)
+    await ear.notices.subscribe(topics)
     for number in range(50):
-        for source in (*sources, Source.room(app, "another")):
-            await ear.publish(source, said(str(number)))
-    heard = await ear.catch_up(*sources)
-    for source in sources:
-        assert [notice for where, notice in heard if where == source] == [said(str(number)) for number in range(50)]
-    assert len(heard) == 50 * len(sources)
+        for topic in (*topics, Topic.room(app, "another")):
+            await ear.publish(topic, said(str(number)))
+    heard = await ear.catch_up(*topics)
+    for topic in topics:
+        assert [notice for where, notice in heard if where == topic] == [said(str(number)) for number in range(50)]
+    assert len(heard) == 50 * len(topics)
     assert ear.gaps == []
 
 
@@ -91,7 +91,7 @@ async def test_a_subscription_stays_some_seconds_longer_than_its_last_listener(
     ear: Ear, app: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream, "GRACE_S", 0.3)
-    room, other = Source.room(app, "r"), Source.room(app, "s")
+    room, other = Topic.room(app, "r"), Topic.room(app, "s")
     await asyncio.gather(*(ear.notices.subscribe([room, other]) for _ in range(3)))
     assert await listeners(ear.executor, room) == 1
     for _ in range(3):
@@ -115,15 +115,15 @@ async def test_who_comes_and_goes_at_once_is_heard_whenever_they_listen(
 ) -> None:
     """Confirmations that come late mislead no one."""
     monkeypatch.setattr(stream, "GRACE_S", 0.0)
-    sources = sources_of(app)
+    topics = topics_of(app)
     for number in range(50):
-        await ear.notices.subscribe(sources)
-        for source in sources:
-            await ear.publish(source, said(str(number)))
-        assert len(await ear.catch_up(*sources)) == len(sources)
-        ear.notices.unsubscribe(sources)
+        await ear.notices.subscribe(topics)
+        for topic in topics:
+            await ear.publish(topic, said(str(number)))
+        assert len(await ear.catch_up(*topics)) == len(topics)
+        ear.notices.unsubscribe(topics)
         await asyncio.sleep(0.001 * (number % 3))
-        coming = asyncio.create_task(ear.notices.subscribe(sources))
+        coming = asyncio.create_task(ear.notices.subscribe(topics))
         await asyncio.sleep(0)
         coming.cancel()
         await asyncio.wait({coming})
@@ -132,26 +132,26 @@ async def test_who_comes_and_goes_at_once_is_heard_whenever_they_listen(
 
 async def test_a_lost_connection_is_a_gap_of_all_that_was_heard_on_it(ear: Ear, app: str) -> None:
     """Also of that of which nothing was published meanwhile: that cannot be known."""
-    sources = sources_of(app)
-    await ear.notices.subscribe(sources)
+    topics = topics_of(app)
+    await ear.notices.subscribe(topics)
     for times in (1, 2, 3):
         await cut(ear)
-        await until_gaps(ear, *sources)
-        assert len(ear.gaps) == len(sources)
+        await until_gaps(ear, *topics)
+        assert len(ear.gaps) == len(topics)
         ear.gaps.clear()
-        await ear.notices.subscribe(sources)
-        for source in sources:
-            await ear.publish(source, said(f"after {times}"))
-        assert len(await ear.catch_up(*sources)) == len(sources)
+        await ear.notices.subscribe(topics)
+        for topic in topics:
+            await ear.publish(topic, said(f"after {times}"))
+        assert len(await ear.catch_up(*topics)) == len(topics)
 
 
 async def test_a_gap_that_cannot_be_dealt_with_does_not_deafen(ear: Ear, app: str) -> None:
-    def fail(sources: Collection[Source]) -> None:
-        ear.gaps.extend(sources)
+    def fail(topics: Collection[Topic]) -> None:
+        ear.gaps.extend(topics)
         raise ZeroDivisionError
 
-    room = Source.room(app, "r")
-    ear.notices.attach(lambda source, notice: ear.heard.append((source, notice)), fail)
+    room = Topic.room(app, "r")
+    ear.notices.attach(lambda topic, notice: ear.heard.append((topic, notice)), fail)
     await ear.notices.subscribe([room])
     await cut(ear)
     await until_gaps(ear, room)
@@ -165,7 +165,7 @@ async def test_a_gap_that_cannot_be_dealt_with_does_not_deafen(ear: Ear, app: st
     [b"\xff", b"\x90", b"\x91\xa3wat", b"\x92\xa4gone\x01", b"hello", b"\x92\xa4gone\xa1\xff", b"\x91" * 5000],
 )
 async def test_what_is_no_notice_is_counted_and_passed_over(ear: Ear, app: str, payload: bytes) -> None:
-    room = Source.room(app, "r")
+    room = Topic.room(app, "r")
     await ear.notices.subscribe([room])
     await ear.publish(room, payload)
     await ear.publish(room, said("after"))
@@ -175,7 +175,7 @@ async def test_what_is_no_notice_is_counted_and_passed_over(ear: Ear, app: str, 
 
 async def test_what_a_room_has_kept_and_is_no_notice_is_passed_over(ear: Ear, app: str) -> None:
     """A worker of a newer version may have announced it."""
-    room = Source.room(app, "r")
+    room = Topic.room(app, "r")
     key = channel_of(room) + OfRoom.RECENT
     kept = [encode_notice(said("before")), b"\x92\xa4what\xa1r", encode_notice(said("after"))]
     await ear.executor.command("RPUSH", key, *kept, key=key)
@@ -187,7 +187,7 @@ async def test_what_a_room_has_kept_and_is_no_notice_is_passed_over(ear: Ear, ap
 async def test_a_search_for_the_nodes_that_fails_is_not_the_last_one(
     ear: Ear, app: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    room, find = Source.room(app, "r"), ear.executor.slots
+    room, find = Topic.room(app, "r"), ear.executor.slots
     failures = 0
 
     async def fail_once() -> Any:
@@ -207,10 +207,10 @@ async def test_a_search_for_the_nodes_that_fails_is_not_the_last_one(
 
 
 async def test_a_listener_that_fails_does_not_stop_the_stream(ear: Ear, app: str) -> None:
-    room = Source.room(app, "r")
+    room = Topic.room(app, "r")
 
-    def fail(source: Source, notice: Notice) -> None:
-        ear.heard.append((source, notice))
+    def fail(topic: Topic, notice: Notice) -> None:
+        ear.heard.append((topic, notice))
         if len(ear.heard) == 1:
             raise ZeroDivisionError
 
@@ -222,7 +222,7 @@ async def test_a_listener_that_fails_does_not_stop_the_stream(ear: Ear, app: str
 
 
 async def test_a_burst_is_heard_in_order_and_lets_others_have_their_turn(ear: Ear, app: str) -> None:
-    room = Source.room(app, "r")
+    room = Topic.room(app, "r")
     await ear.notices.subscribe([room])
     await asyncio.gather(*(ear.publish(room, said(str(number))) for number in range(3000)))
     assert await ear.catch_up(room) == [(room, said(str(number))) for number in range(3000)]
@@ -230,7 +230,7 @@ async def test_a_burst_is_heard_in_order_and_lets_others_have_their_turn(ear: Ea
 
 async def test_a_server_that_is_restarted_is_found_again(app: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "CONFIRM_S", 1.0)
-    room, other = Source.room(app, "r"), Source.room(app, "s")
+    room, other = Topic.room(app, "r"), Topic.room(app, "s")
     with short_directory() as directory:
         server = Server(directory / "one")
         server.start()
@@ -251,15 +251,15 @@ async def test_a_server_that_is_restarted_is_found_again(app: str, monkeypatch: 
 async def test_a_slot_that_moves_is_a_gap_of_what_is_in_it(cluster: Cluster, app: str) -> None:
     """It is then heard at its new node; and the rest as before, without a gap."""
     async with an_ear(cluster.url) as ear:
-        sources = sources_of(app, 12)
-        await ear.notices.subscribe(sources)
-        moved = next(source for source in sources if is_empty(cluster, channel_of(source)))
+        topics = topics_of(app, 12)
+        await ear.notices.subscribe(topics)
+        moved = next(topic for topic in topics if is_empty(cluster, channel_of(topic)))
         await move_slot(cluster, channel_of(moved))
         await until_gaps(ear, moved)
-        await ear.notices.subscribe(sources)
-        for source in sources:
-            await ear.publish(source, said("after"))
-        assert len(await ear.catch_up(*sources)) == len(sources)
+        await ear.notices.subscribe(topics)
+        for topic in topics:
+            await ear.publish(topic, said("after"))
+        assert len(await ear.catch_up(*topics)) == len(topics)
         assert ear.gaps == [moved]
 
 
@@ -321,7 +321,7 @@ class DeafPipe:
 
 async def test_a_listener_that_meets_a_defect_begins_anew(server: Server, app: str) -> None:
     """In the midst of a burst, while it reads no more: else it would stay, and hear nothing."""
-    room = Source.room(app, "r")
+    room = Topic.room(app, "r")
     with short_directory() as directory:
         proxy = CuttingProxy(server.socket, directory / "p")
         await proxy.start()
@@ -342,7 +342,7 @@ async def test_a_probe_that_fails_is_not_the_last_one(
     """Later ones find out that the connection only looks alive."""
     monkeypatch.setattr(channel_connection, "SILENCE_S", 0.1)
     monkeypatch.setattr(channel_connection, "PROBE_S", 0.1)
-    room = Source.room(app, "r")
+    room = Topic.room(app, "r")
     with short_directory() as directory:
         pipe = DeafPipe(server.socket, directory / "pipe")
         listener = await asyncio.start_unix_server(pipe.serve, str(pipe.path))
@@ -367,7 +367,7 @@ async def test_a_connection_that_only_looks_alive_is_given_up(
     """Its probe does not come back. The probe of a quiet connection does, and it stays."""
     monkeypatch.setattr(channel_connection, "SILENCE_S", 0.3)
     monkeypatch.setattr(channel_connection, "PROBE_S", 0.3)
-    room = Source.room(app, "r")
+    room = Topic.room(app, "r")
     with short_directory() as directory:
         pipe = DeafPipe(server.socket, directory / "pipe")
         listener = await asyncio.start_unix_server(pipe.serve, str(pipe.path))

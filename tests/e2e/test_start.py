@@ -363,13 +363,13 @@ def test_a_killed_worker_is_replaced(data_dir: Path) -> None:
 
 @pytest.mark.full
 def test_a_worker_that_hangs_is_ended_and_replaced(data_dir: Path) -> None:
-    """It is given ten seconds for a sign of life, for a busy machine."""
+    """It is given ten seconds for a heartbeat, for a busy machine."""
     with ServiceProcess(data_dir, workers=2) as service:
         hung = min(workers_of(service))
         os.kill(hung, signal.SIGSTOP)
         wait_until_now(lambda: hung not in workers_of(service), "it to be ended", timeout_s=60)
         wait_until_now(lambda: replaced(service, "worker") == 1, "the metric to count it", timeout_s=30)
-        assert len(lines_of(service, f"worker {hung} gave no sign of life for 10 s and was ended; it is replaced")) == 1
+        assert len(lines_of(service, f"worker {hung} sent no heartbeat for 10 s and was ended; it is replaced")) == 1
 
 
 def test_a_killed_server_comes_back_under_the_workers(data_dir: Path) -> None:

@@ -45,11 +45,11 @@ async def test_an_empty_store_gets_the_number_on_every_node(executor: Executor) 
     assert layout.describe() == "2"
 
 
-async def test_a_store_with_rooms_of_an_earlier_layout_has_to_be_brought_over(executor: Executor) -> None:
+async def test_a_store_with_rooms_of_an_earlier_layout_has_to_be_migrated(executor: Executor) -> None:
     await write_room(executor, "app", "r", members=["ann"])
     layout = StoreLayout(executor)
     await layout.begin()
-    assert layout.describe() == "2, bringing over"
+    assert layout.describe() == "2, migrating"
 
 
 async def test_a_number_is_never_lowered(executor: Executor) -> None:
@@ -89,7 +89,7 @@ async def test_a_room_of_a_later_layout_is_left_alone(executor: Executor) -> Non
     await executor.command("HSET", key, "", bytes([128 + 3]) + b"x" * 80, key=key)
     with pytest.raises(Unavailable, match=LATER):
         await executor.call(audit_scripts.audit_head(repair=False), key)
-    assert not await executor.call(lua.bring_over_room(most=10), key)
+    assert not await executor.call(lua.migrate_room(most=10), key)
     assert (await executor.command("HGET", key, "", key=key))[0] == 128 + 3
 
 
@@ -136,8 +136,8 @@ async def test_a_node_without_a_number_is_looked_through(executor: Executor) -> 
     for key in await keys_of_numbers(executor):
         await executor.command("DEL", key, key=key)
     await layout.begin()
-    assert layout.describe() == "2, bringing over"
-    await layout.bring_over(_told)
+    assert layout.describe() == "2, migrating"
+    await layout.migrate(_told)
     assert layout.describe() == "2"
 
 
@@ -147,7 +147,7 @@ async def test_slots_that_come_from_elsewhere_are_looked_through(executor: Execu
     await executor.command("SET", key, "2 0-100", key=key)
     layout = StoreLayout(executor)
     await layout.look()
-    assert layout.describe() == "2, bringing over"
+    assert layout.describe() == "2, migrating"
 
 
 def test_what_is_left_of_ranges_without_others() -> None:

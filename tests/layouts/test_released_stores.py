@@ -1,4 +1,4 @@
-"""A store that a released version has written is brought over, and answers as that version did."""
+"""A store that a released version has written is migrated, and answers as that version did."""
 
 import pytest
 import redis
@@ -15,8 +15,8 @@ from tests.support.released import Released, answer_to
 Client = redis.Redis | redis.RedisCluster
 
 
-async def brought_over(executor: Executor) -> int:
-    """Bring everything over. How many rooms were looked at."""
+async def migrated(executor: Executor) -> int:
+    """Migrate everything. How many rooms were looked at."""
     looked = 0
 
     async def look_at(rooms: int) -> None:
@@ -25,20 +25,20 @@ async def brought_over(executor: Executor) -> int:
 
     layout = StoreLayout(executor)
     await layout.begin()
-    await layout.bring_over(look_at)
+    await layout.migrate(look_at)
     assert layout.describe() == str(LAYOUT)
     return looked
 
 
 async def test_an_audit_finds_nothing(store_of: Released, executor: Executor) -> None:
-    await brought_over(executor)
+    await migrated(executor)
     auditing = redis_store(executor, **store_of.settings_for("redis://unused").bounds()).audit
     assert await auditing.audit_all() == []
     assert auditing.compared.values > 100
 
 
 async def test_nothing_of_the_earlier_layout_is_left(store_of: Released, executor: Executor, client: Client) -> None:
-    looked = await brought_over(executor)
+    looked = await migrated(executor)
     heads = {key: client.hget(key, "") for key in client.scan_iter(Keys.every_room)}
     assert len(heads) == looked > 10
     assert {layout_of(head) for head in heads.values() if isinstance(head, bytes)} == {LAYOUT}
@@ -49,7 +49,7 @@ async def test_what_goes_by_itself_still_does(store_of: Released, executor: Exec
     """The head of a room that was deleted."""
     going = [key for key, kind, _, ttl_ms in store_of.keys if key.startswith(b"{r:") and kind == "hash" and ttl_ms > 0]
     assert going
-    await brought_over(executor)
+    await migrated(executor)
     assert all(client.pttl(key) > 0 for key in going)
 
 
@@ -58,7 +58,7 @@ async def test_every_answer_is_that_of_the_release(
     store_of: Released, executor: Executor, url: str, beforehand: bool
 ) -> None:
     if beforehand:
-        await brought_over(executor)
+        await migrated(executor)
     async with in_process(store_of.settings_for(url)) as imkit:
         for asked in store_of.asked:
             assert await answer_to(asked, imkit, store_of.api_keys) == (asked.status, asked.answer), asked.path
@@ -71,4 +71,4 @@ async def test_other_commands_are_refused_until_it_is_begun(store_of: Released, 
         await layout.require()
     await layout.begin()
     await layout.require()
-    assert layout.describe() == "2, bringing over"
+    assert layout.describe() == "2, migrating"

@@ -1,4 +1,4 @@
-"""A room with many of everything is brought over in steps, by any number of processes."""
+"""A room with many of everything is migrated in steps, by any number of processes."""
 
 import asyncio
 import os
@@ -12,11 +12,11 @@ import pytest
 import redis
 
 from readstate.store import lua
-from readstate.store.bringing_over import VALUES_AT_ONCE, BringingOver
 from readstate.store.connect import connect
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.layout import StoreLayout
+from readstate.store.migration import VALUES_AT_ONCE, Migration
 from readstate.store.noted_layout import LAYOUT, layout_of
 from readstate.store.redis_store import redis_store
 from tests.support.damage import differences
@@ -39,9 +39,9 @@ async def check(executor: Executor, app: str, *, derived: bool) -> None:
     store, key = redis_store(executor, fanout_limit=10_000), Keys.room(app, "r")
     for suffix in (":v", ":r", ":k"):
         assert not await executor.command("EXISTS", key + suffix, key=key)
-    snapshot = await executor.call(lua.snapshot(users=MEMBERS), key)
+    of_room = await executor.call(lua.member_states(users=MEMBERS), key)
     unread = MESSAGES - MESSAGES // 2
-    assert {(one.cursor, one.unread) for one in snapshot.states} == {(MESSAGES // 2, unread)}
+    assert {(one.cursor, one.unread) for one in of_room.states} == {(MESSAGES // 2, unread)}
     for seq in (1, 2, 16, 17, 499, 500, 501, 1000, 1699, 1700):
         assert (await store.messages.message(app=app, room="r", message=f"m{seq}")).seq == seq
     counts = await store.receipts.receipt_counts(app=app, room="r", messages=["m850", "m851"])
@@ -60,7 +60,7 @@ async def test_nothing_is_lost_in_steps_of_any_size(executor: Executor, app: str
     if not derived:
         await executor.command("EXPIRE", key + ":c", 3600, key=key)
     steps = 0
-    while await executor.call(lua.bring_over_room(most=chance.choice((1, 7, 100, 499))), key):
+    while await executor.call(lua.migrate_room(most=chance.choice((1, 7, 100, 499))), key):
         steps += 1
     assert steps > 5
     await check(executor, app, derived=derived)
@@ -69,7 +69,7 @@ async def test_nothing_is_lost_in_steps_of_any_size(executor: Executor, app: str
 
 async def test_several_processes_help_each_other(executor: Executor, app: str, key: str) -> None:
     await write_room(executor, app, "r", members=MEMBERS, away=AWAY, messages=MESSAGES)
-    await asyncio.gather(*(BringingOver(executor.call).bring_over(key) for _ in range(10)))
+    await asyncio.gather(*(Migration(executor.call).migrate(key) for _ in range(10)))
     await check(executor, app, derived=False)
 
 
@@ -98,7 +98,7 @@ async def test_a_step_takes_some_milliseconds(executor: Executor, app: str, key:
     left = True
     while left:
         before = await _busy_us(executor, key)
-        left = await executor.call(lua.bring_over_room(most=most), key)
+        left = await executor.call(lua.migrate_room(most=most), key)
         shortest.append(await _busy_us(executor, key) - before)
     assert sorted(shortest)[len(shortest) // 2] < 30_000
 
@@ -153,7 +153,7 @@ def _migration(url: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(MIGRATE, env=environ, capture_output=True, text=True, check=False)
 
 
-async def test_a_full_store_is_brought_over_as_well(own_server: Any, app: str) -> None:
+async def test_a_full_store_is_migrated_as_well(own_server: Any, app: str) -> None:
     """Else no room of it could be deleted."""
     executor = await connect(own_server.url)
     await StoreLayout(executor).begin()

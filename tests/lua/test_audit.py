@@ -1,5 +1,5 @@
-"""audit_*.lua, copies.lua, snapshot.lua, refresh_members.lua: every planted damage is found, named
-and mended; the sound is left alone.
+"""audit_*.lua, copies.lua, member_states.lua, refresh_members.lua: every planted damage is found,
+named and mended; the sound is left alone.
 """
 
 from collections.abc import Sequence
@@ -139,13 +139,13 @@ async def test_an_audit_of_the_sound_finds_nothing_and_writes_nothing(store: Red
     assert await contents(store, app) == before
 
 
-async def test_a_snapshot_says_what_the_room_knows_of_anybody(run: Run, store: RedisStore, app: str) -> None:
+async def test_member_states_are_what_the_room_knows_of_any_user(run: Run, store: RedisStore, app: str) -> None:
     """Strangers are GONE; a room that is not there has revision 0."""
     await sound_room(store, app)
-    _, tags, active, states = await run("snapshot", ROOM(app, "r"), users=["ann", "zoe"])
+    _, tags, active, states = await run("member_states", ROOM(app, "r"), users=["ann", "zoe"])
     assert (tags, active) == (b"a\x1fb", 1)
     assert states == [b"ann", 0, 1, State.ACTIVE, 0, 1, b"zoe", 0, 0, State.GONE, 0, 0]
-    assert (await run("snapshot", ROOM(app, "nowhere"), users=["ann"]))[0] == 0
+    assert (await run("member_states", ROOM(app, "nowhere"), users=["ann"]))[0] == 0
 
 
 async def test_copies_are_answered_by_room_or_all(run: Run, store: RedisStore, app: str) -> None:

@@ -152,7 +152,7 @@ RECORDS = [
     Kind("record: cursor beyond the head", record("ann", cursor=5000)),
     Kind("record: ordinal beyond the head", record("ann", ordinal=5000)),
     Kind("record: ordinal not of its message", record("ann", ordinal=1)),
-    Kind("record: told far too long", record("ann", told_until=FAR), lost=True),
+    Kind("record: told far too long", record("ann", attentive_until=FAR), lost=True),
     Kind("record: read beyond the cursor", record("ann", read=5000), lost=True),
     Kind("record: joined beyond the cursor", record("ann", joined=5000)),
     Kind("record: moved in the future", record("ann", at=2**45), lost=True),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from readstate.domain.messages import Deleted
-from readstate.domain.notices import CursorMoved, MessageDeleted, MessagePosted, Source
+from readstate.domain.notices import CursorMoved, MessageDeleted, MessagePosted, Topic
 from readstate.domain.receipts import Filter
 from readstate.errors import MessageUnknown, RoomUnknown
 from readstate.store import scripts
@@ -59,7 +59,7 @@ async def test_messages_that_are_all_deleted_already_are_not_announced_again(
 ) -> None:
     """Each was announced when it was deleted."""
     await a_room(store, app)
-    room = Source.room(app, "r")
+    room = Topic.room(app, "r")
     async with an_ear(executor, plan_url, room) as ear:
         await posted(store, app, message="m")
         await store.messages.delete_message(app=app, room="r", message="m")

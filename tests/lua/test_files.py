@@ -123,10 +123,10 @@ def test_a_deleted_room_leaves_nothing_but_what_is_still_to_be_told() -> None:
         "PENDING_EVENTS",
         "RECENT",  # ends by itself within seconds
         "STAGED",  # of an import, which is told that the room was deleted
-        # Of a room that is brought over, which happens before it can be deleted.
+        # Of a room that is migrated, which happens before it can be deleted.
         "PHASE",
-        "ASIDE",
-        "ASIDE_PLACES",
+        "UNMIGRATED",
+        "UNMIGRATED_PLACES",
         "FIRST_PLACES",
     }
 

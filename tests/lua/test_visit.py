@@ -29,7 +29,7 @@ async def visited(run: Run, app: str, user: str = "ann", attention: int = 2, lim
     return reply
 
 
-async def told_until(executor: Executor, app: str, user: str = "ann") -> int:
+async def attentive_until(executor: Executor, app: str, user: str = "ann") -> int:
     key = Keys.room(app, "r")
     return int.from_bytes((await executor.command("HGET", key, user, key=key))[5:7])
 
@@ -45,11 +45,11 @@ async def test_a_visit_says_what_the_side_must_hold_and_begins_attention(
     await store.reading.mark_read(app=app, room="r", user="ann", message="m1")
     for _ in range(3):
         await posted(store, app)
-    snapshot = await run("snapshot", Keys.room(app, "r"), users=[])
+    of_room = await run("member_states", Keys.room(app, "r"), users=[])
     reply = await visited(run, app, attention=attention)
-    assert (reply[0], reply[2:]) == (snapshot[0], [b"a\x1fb", 2, 6, State.ACTIVE, 1])
+    assert (reply[0], reply[2:]) == (of_room[0], [b"a\x1fb", 2, 6, State.ACTIVE, 1])
     assert reply[0] > reply[1] > 0
-    assert await told_until(executor, app) == 8 + attention
+    assert await attentive_until(executor, app) == 8 + attention
 
 
 async def test_a_visit_changes_the_member_s_record_and_nothing_else(
@@ -104,7 +104,7 @@ async def test_a_frozen_room_is_visited_like_any_other(
         await posted(store, app)
     await store.rooms.set_status(app=app, room="r", status=Status.FROZEN)
     assert (await visited(run, app))[3:] == [0, 3, State.FROZEN, 0]
-    assert await told_until(executor, app) == 5
+    assert await attentive_until(executor, app) == 5
 
 
 @pytest.mark.parametrize("fanout_limit", [2])
@@ -132,4 +132,4 @@ async def test_a_large_room_admits_as_many_as_may_be_told_and_one(
     await executor.command("SREM", key + ":a", "dan", key=key)
     assert (await visited(run, app, "dan", limit=limit))[5] == state
     assert bool(await executor.command("SISMEMBER", key + ":a", "dan", key=key)) == (state == State.ACTIVE)
-    assert await told_until(executor, app, "dan") == (8 if state == State.ACTIVE else 0)
+    assert await attentive_until(executor, app, "dan") == (8 if state == State.ACTIVE else 0)

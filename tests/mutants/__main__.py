@@ -29,7 +29,7 @@ TESTS = [
         "tests/lua",
         "tests/stateful/test_notices.py",
         "tests/stateful/test_read_state.py",
-        "tests/layouts/test_bringing_over.py",
+        "tests/layouts/test_migration.py",
         "tests/chaos/test_interleavings.py",
         "tests/chaos/test_attention_orders.py",
     ),

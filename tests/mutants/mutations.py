@@ -32,19 +32,17 @@ MUTATIONS = [
         "lib/first_layout.lua", "flags % 8 >= DERIVED_FLAG, flags >= BY_CLIENT_FLAG", "flags % 8 >= DERIVED_FLAG, false"
     ),
     Mutation("lib/first_layout.lua", "string.sub(packed, behind)\n    room.floor,", '""\n    room.floor,'),
-    Mutation("lib/bringing_over.lua", "            record = bring_record_over(record, 0)\n", ""),
-    Mutation("lib/bringing_over.lua", "room.derived and 0 or room.ordinal + 1", "room.ordinal + 1"),
-    Mutation("lib/bringing_over.lua", "room.derived and 0 or room.ordinal + 1", "room.derived and 0 or room.ordinal"),
-    Mutation("lib/bringing_over.lua", '        call_in_batches("ZADD", room.key .. BY_CURSOR, scores)\n', ""),
-    Mutation("lib/bringing_over.lua", '        call_in_batches("SADD", room.key .. ATTENTIVE, names)\n', ""),
-    Mutation("lib/bringing_over.lua", "    if room.large and not room.derived then\n", "    if room.large then\n"),
-    Mutation(
-        "lib/bringing_over.lua", '            redis.call("UNLINK", room.key .. BY_CURSOR)', "            local _ = 0"
-    ),
-    Mutation("lib/bringing_over.lua", "    if phase == 1 then\n", "    if true then\n"),
-    Mutation("lib/bringing_over.lua", "    if done and phase <= 2 then\n", "    if done then\n"),
-    Mutation("lib/bringing_over.lua", '        redis.call("UNLINK", room.key .. PHASE)\n', ""),
-    Mutation("lib/bringing_messages_over.lua", "        if row then\n", "        if false then\n"),
+    Mutation("lib/migrating.lua", "            record = migrate_record(record, 0)\n", ""),
+    Mutation("lib/migrating.lua", "room.derived and 0 or room.ordinal + 1", "room.ordinal + 1"),
+    Mutation("lib/migrating.lua", "room.derived and 0 or room.ordinal + 1", "room.derived and 0 or room.ordinal"),
+    Mutation("lib/migrating.lua", '        call_in_batches("ZADD", room.key .. BY_CURSOR, scores)\n', ""),
+    Mutation("lib/migrating.lua", '        call_in_batches("SADD", room.key .. ATTENTIVE, names)\n', ""),
+    Mutation("lib/migrating.lua", "    if room.large and not room.derived then\n", "    if room.large then\n"),
+    Mutation("lib/migrating.lua", '            redis.call("UNLINK", room.key .. BY_CURSOR)', "            local _ = 0"),
+    Mutation("lib/migrating.lua", "    if phase == 1 then\n", "    if true then\n"),
+    Mutation("lib/migrating.lua", "    if done and phase <= 2 then\n", "    if done then\n"),
+    Mutation("lib/migrating.lua", '        redis.call("UNLINK", room.key .. PHASE)\n', ""),
+    Mutation("lib/migrating_messages.lua", "        if row then\n", "        if false then\n"),
     Mutation("note_layout.lua", "if noted < number or ", "if true or "),
     # Reading
     Mutation("mark_read.lua", "record and MESSAGE_UNKNOWN or NOT_MEMBER", "MESSAGE_UNKNOWN"),
@@ -70,10 +68,10 @@ MUTATIONS = [
     ),
     Mutation(
         "lib/reading.lua",
-        "save_record(room, user, cursor, ordinal, told_until, seq, joined",
-        "save_record(room, user, cursor, ordinal, told_until, read, joined",
+        "save_record(room, user, cursor, ordinal, attentive_until, seq, joined",
+        "save_record(room, user, cursor, ordinal, attentive_until, read, joined",
     ),
-    Mutation("lib/reading.lua", "    push_to_member(room, user, cursor, ordinal, told_until)\n", ""),
+    Mutation("lib/reading.lua", "    push_to_member(room, user, cursor, ordinal, attentive_until)\n", ""),
     Mutation("lib/reading.lua", "    publish_packed(room, notice)\n", ""),
     Mutation("lib/reading.lua", "if counts and shard", "if shard"),
     # The journal
@@ -106,13 +104,13 @@ MUTATIONS = [
     Mutation("lib/stays.lua", "    if room.seq > 0 then\n", "    if false then\n"),
     Mutation(
         "lib/stays.lua",
-        "pack_record(room.seq, room.ordinal, told_until, 0, room.seq, room_clock(room), 0, 0,",
-        "pack_record(0, 0, told_until, 0, 0, room_clock(room), 0, 0,",
+        "pack_record(room.seq, room.ordinal, attentive_until, 0, room.seq, room_clock(room), 0, 0,",
+        "pack_record(0, 0, attentive_until, 0, 0, room_clock(room), 0, 0,",
     ),
     Mutation(
         "lib/stays.lua",
-        "pack_record(room.seq, room.ordinal, told_until, 0, room.seq, room_clock(room), 0, 0,",
-        "pack_record(room.seq, room.ordinal, told_until, room.seq, room.seq, room_clock(room), 0, 0,",
+        "pack_record(room.seq, room.ordinal, attentive_until, 0, room.seq, room_clock(room), 0, 0,",
+        "pack_record(room.seq, room.ordinal, attentive_until, room.seq, room.seq, room_clock(room), 0, 0,",
     ),
     Mutation("lib/stays.lua", '"HSETNX"', '"HSET"'),
     # Rooms that change hands, and invitations
@@ -159,7 +157,7 @@ MUTATIONS = [
     Mutation("lib/hidden.lua", "other_end(seq + 1) or seq", "seq"),
     Mutation("lib/hidden.lua", "seq = first - 1", "seq = first - 2"),
     Mutation("lib/receipts_page.lua", "            return true\n", "            return false\n"),
-    Mutation("set_unread.lua", "push_to_member(room, user, member.cursor, low, member.told_until)\n", ""),
+    Mutation("set_unread.lua", "push_to_member(room, user, member.cursor, low, member.attentive_until)\n", ""),
     Mutation("lib/set_counts.lua", "math.min(from, to)", "to"),
     Mutation("mark_unread.lua", "if not seq or is_deleted(room, seq, kind) then", "if not seq then"),
     Mutation("lib/until.lua", "read_until <= sent_ms", "read_until < sent_ms"),
@@ -169,13 +167,13 @@ MUTATIONS = [
     Mutation("post.lua", "room.ordinal = room.ordinal + countable", "room.ordinal = room.ordinal + 1"),
     Mutation(
         "post.lua",
-        "    save_record(room, sender, room.seq, room.ordinal, told_until, room.seq, joined, at, moves, 0, tail)\n",
+        "    save_record(room, sender, room.seq, room.ordinal, attentive_until, room.seq, joined, at, moves, 0, tail)",
         "",
     ),
     Mutation(
         "post.lua",
-        "told_until, room.seq, joined, at, moves, 0, tail)",
-        "told_until, 0, joined, at, moves, 0, tail)",
+        "attentive_until, room.seq, joined, at, moves, 0, tail)",
+        "attentive_until, 0, joined, at, moves, 0, tail)",
     ),
     Mutation(
         "post.lua",
@@ -183,7 +181,7 @@ MUTATIONS = [
         "if countable == 1 and not room.derived then",
     ),
     Mutation("post.lua", "(countable == 1 and not room.derived)", "countable == 1"),
-    Mutation("post.lua", "    push_to_member(room, sender, room.seq, room.ordinal, told_until)\n", ""),
+    Mutation("post.lua", "    push_to_member(room, sender, room.seq, room.ordinal, attentive_until)\n", ""),
     Mutation("post.lua", "    publish_packed(room, read_notice(room_id(room.key), sender, message, room.seq))\n", ""),
     Mutation("post.lua", "if not cursor and must_be_member then", "if false then"),
     Mutation("post.lua", "    if seq then\n", "    if false then\n"),
@@ -211,46 +209,46 @@ MUTATIONS = [
     Mutation("lib/attention.lua", "elseif room.large and not admit(", "elseif not admit("),
     Mutation(
         "lib/attention.lua",
-        "if ordinal < told_until then\n        return math",
-        "if ordinal <= told_until then\n        return math",
+        "if ordinal < attentive_until then\n        return math",
+        "if ordinal <= attentive_until then\n        return math",
     ),
     Mutation("lib/attention.lua", "elseif room.large and not admit(room, member, settings) then", "elseif false then"),
-    Mutation("lib/attention.lua", "(ordinal == told_until and LONGER * posts or posts)", "posts"),
-    Mutation("lib/attention.lua", "(ordinal == told_until and LONGER * posts or posts)", "LONGER * posts"),
-    Mutation("lib/attention.lua", "math.min(told_until, ordinal + LONGER * posts)", "told_until"),
+    Mutation("lib/attention.lua", "(ordinal == attentive_until and LONGER * posts or posts)", "posts"),
+    Mutation("lib/attention.lua", "(ordinal == attentive_until and LONGER * posts or posts)", "LONGER * posts"),
+    Mutation("lib/attention.lua", "math.min(attentive_until, ordinal + LONGER * posts)", "attentive_until"),
     Mutation("lib/attention.lua", "        local last = math.min(first + 999, #names)", "        local last = #names"),
     Mutation("lib/attention.lua", "= names[first + i - 1], record", "= names[i], record"),
-    Mutation("lib/attention.lua", "count = count + (room.ordinal < told_until and 1 or 0)", "count = count + 1"),
+    Mutation("lib/attention.lua", "count = count + (room.ordinal < attentive_until and 1 or 0)", "count = count + 1"),
     Mutation(
         "lib/attention.lua",
-        "if flat[i] ~= HEAD and flat[i + 1] then\n            local _, _, told_until = read_counts(flat[i + 1])\n"
+        "if flat[i] ~= HEAD and flat[i + 1] then\n            local _, _, attentive_until = read_counts(flat[i + 1])\n"
         "            count",
-        "if flat[i + 1] then\n            local _, _, told_until = read_counts(flat[i + 1])\n            count",
+        "if flat[i + 1] then\n            local _, _, attentive_until = read_counts(flat[i + 1])\n            count",
     ),
-    Mutation("lib/attention.lua", "if told_until <= room.ordinal then", "if told_until < room.ordinal then"),
-    Mutation("lib/attention.lua", "if told_until <= room.ordinal then", "if true then"),
+    Mutation("lib/attention.lua", "if attentive_until <= room.ordinal then", "if attentive_until < room.ordinal then"),
+    Mutation("lib/attention.lua", "if attentive_until <= room.ordinal then", "if true then"),
     Mutation("lib/attention.lua", '            redis.call("SREM", attentive, unpack(gone))\n', ""),
     Mutation("lib/attention.lua", "        if #gone <= #names / 2 then\n", "        if true then\n"),
     Mutation("lib/attention.lua", "        if #gone <= #names / 2 then\n", "        if #gone <= #names then\n"),
     Mutation(
         "lib/attention.lua",
-        "            if room.ordinal < told_until then\n                names",
+        "            if room.ordinal < attentive_until then\n                names",
         "            if true then\n                names",
     ),
     Mutation(
         "lib/attention.lua",
-        "            if room.ordinal < told_until then\n                names",
-        "            if room.ordinal + 1 < told_until then\n                names",
+        "            if room.ordinal < attentive_until then\n                names",
+        "            if room.ordinal + 1 < attentive_until then\n                names",
     ),
     Mutation("lib/attention.lua", '    call_in_batches("SADD", room.key .. ATTENTIVE, names)\n', ""),
     Mutation("lib/limit.lua", "members * 102 > limit * share * CELLS_FOR_EACH", "false"),
     Mutation("lib/settings.lua", "if settings ~= taken.text then", 'if taken.text == "" then'),
-    Mutation("lib/states.lua", "room.derived or room.ordinal >= told_until", "room.derived"),
-    Mutation("lib/states.lua", "room.derived or room.ordinal >= told_until", "room.ordinal >= told_until"),
-    Mutation("lib/states.lua", "room.ordinal >= told_until", "room.ordinal > told_until"),
+    Mutation("lib/states.lua", "room.derived or room.ordinal >= attentive_until", "room.derived"),
+    Mutation("lib/states.lua", "room.derived or room.ordinal >= attentive_until", "room.ordinal >= attentive_until"),
+    Mutation("lib/states.lua", "room.ordinal >= attentive_until", "room.ordinal > attentive_until"),
     *(
         Mutation("lib/members.lua", f"{name} < SHORT_BELOW", f"{name} <= SHORT_BELOW")
-        for name in ("cursor", "ordinal", "told_until", "read", "joined", "moves")
+        for name in ("cursor", "ordinal", "attentive_until", "read", "joined", "moves")
     ),
     Mutation("lib/members.lua", "at < SHORT_BELOW_MS", "at <= SHORT_BELOW_MS"),
     Mutation("lib/members.lua", "marked = begins - SHORT_BEGINS", "marked = begins - SHORT_BEGINS + 1"),
@@ -258,31 +256,31 @@ MUTATIONS = [
     Mutation("lib/members.lua", "begins + marked", "begins"),
     Mutation(
         "lib/updates.lua",
-        "            if begins < SHORT_BEGINS then\n                cursor, ordinal, told_until = read_counts(record)\n"
-        "            end\n",
+        "            if begins < SHORT_BEGINS then\n"
+        "                cursor, ordinal, attentive_until = read_counts(record)\n            end\n",
         "",
     ),
     Mutation(
         "lib/members.lua",
         "    local cursor, ordinal, _, read, joined, at, moves, marked, tail = read_record(record)\n",
         "    local cursor, ordinal, _, read, joined, at, moves, marked, tail = read_record(record)\n"
-        "    told_until = told_until + 1\n",
+        "    attentive_until = attentive_until + 1\n",
     ),
     Mutation("lib/stays.lua", '    redis.call("SREM", room.key .. ATTENTIVE, name)\n', ""),
     Mutation("lib/stays.lua", "room.ordinal + take_apart(settings).posts", "0"),
-    Mutation("lib/stays.lua", "            told_until = 0\n", ""),
-    Mutation("lib/stays.lua", "            save_told_until(room, name, record, told_until)\n", ""),
+    Mutation("lib/stays.lua", "            attentive_until = 0\n", ""),
+    Mutation("lib/stays.lua", "            save_attentive_until(room, name, record, attentive_until)\n", ""),
     Mutation(
         "lib/stays.lua",
-        "member.ordinal, member.told_until, member.read = room.ordinal, told_until, 0",
+        "member.ordinal, member.attentive_until, member.read = room.ordinal, attentive_until, 0",
         "member.ordinal, member.read = room.ordinal, 0",
     ),
     Mutation("lib/attention.lua", '"SCARD", attentive), settings, 1)', '"SCARD", attentive), settings, 2)'),
-    Mutation("lib/attention.lua", "            if told_until <= room.ordinal then", "            if false then"),
+    Mutation("lib/attention.lua", "            if attentive_until <= room.ordinal then", "            if false then"),
     Mutation("lib/attention.lua", "math.max(ordinal + posts, math.min(", "math.min(ordinal + posts, math.min("),
     Mutation("lib/visiting.lua", "    if not room.derived then\n", "    do\n"),
-    Mutation("lib/updates.lua", "if room.ordinal == told_until then", "if false then"),
-    Mutation("lib/updates.lua", "if room.ordinal < told_until and (not before", "if (not before"),
+    Mutation("lib/updates.lua", "if room.ordinal == attentive_until then", "if false then"),
+    Mutation("lib/updates.lua", "if room.ordinal < attentive_until and (not before", "if (not before"),
     Mutation("lib/updates.lua", "told + #ended < size and inattentive or ended", "ended"),
     Mutation("lib/user.lua", "pack_sums(version, total, 1, derived, ", "pack_sums(version, total, 0, derived, "),
     Mutation("lib/visits.lua", "return { unpack(rooms, visited + 1) }, work", "return {}, work"),
@@ -295,36 +293,38 @@ MUTATIONS = [
     Mutation("lib/updates.lua", "if room.derived and not crossed then", "if false then"),
     Mutation(
         "lib/updates.lua",
-        "if room.ordinal < told_until and (not before or ordinal < before) then",
+        "if room.ordinal < attentive_until and (not before or ordinal < before) then",
         "if not before or ordinal < before then",
     ),
     Mutation("lib/updates.lua", "(not before or ordinal < before)", "(not before or ordinal <= before)"),
     Mutation(
         "lib/updates.lua",
-        "            if room.ordinal < told_until then\n                told",
-        "            if room.ordinal <= told_until then\n                told",
+        "            if room.ordinal < attentive_until then\n                told",
+        "            if room.ordinal <= attentive_until then\n                told",
     ),
     Mutation(
-        "lib/updates.lua", "                if room.ordinal == told_until then\n", "                if true then\n"
+        "lib/updates.lua", "                if room.ordinal == attentive_until then\n", "                if true then\n"
     ),
     Mutation("lib/updates.lua", "                    push_update(room, member, cursor, 0, NEWS_ONLY, true)\n", ""),
     Mutation("lib/updates.lua", "                inattentive[#inattentive + 1] = member\n", ""),
     Mutation("lib/updates.lua", "                    ended[#ended + 1] = member\n", ""),
     Mutation(
         "lib/updates.lua",
-        "elseif not room.derived and room.ordinal >= told_until then",
-        "elseif room.ordinal >= told_until then",
+        "elseif not room.derived and room.ordinal >= attentive_until then",
+        "elseif room.ordinal >= attentive_until then",
     ),
-    Mutation("lib/updates.lua", "elseif not room.derived and room.ordinal >= told_until then", "elseif false then"),
+    Mutation(
+        "lib/updates.lua", "elseif not room.derived and room.ordinal >= attentive_until then", "elseif false then"
+    ),
     Mutation("lib/updates.lua", "            push_update(room, user, 0, 0, GONE)\n", ""),
     Mutation("post.lua", "index_if_due(room, settings) -- before", "-- before"),
     Mutation("post.lua", "    cross_back_if_due(room, settings)\n", ""),
     Mutation("post.lua", "    crossed = cross_if_due(room, settings)\n", ""),
-    Mutation("post.lua", "    told_until = attend(room, sender, told_until, settings)\n", ""),
+    Mutation("post.lua", "    attentive_until = attend(room, sender, attentive_until, settings)\n", ""),
     Mutation(
         "post.lua", "moved = told * (2 + count_tags(room.tags)) + ended", "moved = told * (2 + count_tags(room.tags))"
     ),
-    Mutation("post.lua", "    is_told = reads and room.ordinal < told_until\n", "    is_told = reads\n"),
+    Mutation("post.lua", "    is_told = reads and room.ordinal < attentive_until\n", "    is_told = reads\n"),
     Mutation("lib/crossing.lua", "        index_attentive(room)\n", ""),
     Mutation("lib/crossing.lua", "        room.derived = false\n", ""),
     Mutation("lib/crossing.lua", "    room.large = large\n", ""),
@@ -341,10 +341,12 @@ MUTATIONS = [
     Mutation("lib/membership.lua", "    index_if_due(room, settings)\n", ""),
     Mutation("remove_members.lua", "    index_if_due(room, settings)\n", ""),
     Mutation("set_tags.lua", "cross_if_due(room, settings)", "false"),
-    Mutation("lib/reading.lua", "    told_until = attend(room, user, told_until, settings)\n", ""),
-    Mutation("mark_unread.lua", "member.told_until = attend(room, user, member.told_until, settings)\n", ""),
-    Mutation("set_unread.lua", "member.told_until = attend(room, user, member.told_until, settings)\n", ""),
-    Mutation("reconcile_copy.lua", "member.told_until = attend(room, user, member.told_until, settings)\n", ""),
+    Mutation("lib/reading.lua", "    attentive_until = attend(room, user, attentive_until, settings)\n", ""),
+    Mutation("mark_unread.lua", "member.attentive_until = attend(room, user, member.attentive_until, settings)\n", ""),
+    Mutation("set_unread.lua", "member.attentive_until = attend(room, user, member.attentive_until, settings)\n", ""),
+    Mutation(
+        "reconcile_copy.lua", "member.attentive_until = attend(room, user, member.attentive_until, settings)\n", ""
+    ),
     Mutation("lib/audit_lists.lua", "    if room.large then", "    if true then"),
     Mutation("delete_room.lua", "if not room.large then", "if false then"),
     Mutation("delete_room.lua", "if not room.large then", "if true then"),
@@ -394,8 +396,8 @@ MUTATIONS = [
     Mutation("lib/visiting.lua", "or room.deleted or not record then", "or not record then"),
     Mutation("lib/visiting.lua", "room.deleted or not record then", "room.deleted then"),
     Mutation("lib/visiting.lua", "    if not room.derived then\n", "    if true then\n"),
-    Mutation("lib/visiting.lua", "            save_told_until(room, user, record, now)\n", ""),
-    Mutation("lib/visiting.lua", "            told_until = now\n", ""),
+    Mutation("lib/visiting.lua", "            save_attentive_until(room, user, record, now)\n", ""),
+    Mutation("lib/visiting.lua", "            attentive_until = now\n", ""),
     Mutation("visit.lua", "room.active and 1 or 0", "1"),
     Mutation("lib/visits.lua", "if follow or state ~= DERIVED then", "if state ~= DERIVED then"),
     Mutation("lib/visits.lua", "math.max(version + 1, move.at_ms)", "version + 1"),
@@ -449,9 +451,11 @@ MUTATIONS = [
     Mutation("badges_by_tags.lua", "if with_news == 1 or derived > 0 then", "if with_news == 1 then"),
     Mutation("badges_by_tags.lua", "if with_news == 1 or derived > 0 then", "if derived > 0 then"),
     # Attention: what an audit sees
-    Mutation("snapshot.lua", "local attentive = cursor and room.ordinal < told_until", "local attentive = cursor"),
-    Mutation("lib/audit_lists.lua", "if room.ordinal < member.told_until then", "if false then"),
-    Mutation("snapshot.lua", "copy_state(room, room.ordinal + 1)", "copy_state(room, told_until)"),
+    Mutation(
+        "member_states.lua", "local attentive = cursor and room.ordinal < attentive_until", "local attentive = cursor"
+    ),
+    Mutation("lib/audit_lists.lua", "if room.ordinal < member.attentive_until then", "if false then"),
+    Mutation("member_states.lua", "copy_state(room, room.ordinal + 1)", "copy_state(room, attentive_until)"),
     # Rooms
     Mutation(
         "create_room.lua",
@@ -695,7 +699,9 @@ MUTATIONS = [
     Mutation("audit_index.lua", "return bucket_of(hash, room.buckets) == number, seq", "return true, seq"),
     Mutation("audit_order.lua", "name ~= HEAD and ", ""),
     Mutation(
-        "snapshot.lua", "states[#states + 1] = cursor and unread_after(room, ordinal) or 0", "states[#states + 1] = 0"
+        "member_states.lua",
+        "states[#states + 1] = cursor and unread_after(room, ordinal) or 0",
+        "states[#states + 1] = 0",
     ),
     # Tokens
     Mutation("revoke.lua", "math.max((last or 0) + 1, now)", "now"),

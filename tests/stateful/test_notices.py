@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 from msgspec.structs import replace
 
-from readstate.domain.notices import Left, MembershipChanged, Source
+from readstate.domain.notices import Left, MembershipChanged, Topic
 from readstate.store.connect import connect
 from tests.support.copies import ROOMS, USERS
 from tests.support.ears import Ear
@@ -26,8 +26,8 @@ class NoticesMachine(ReadStateMachine):
     def __init__(self, bench: Bench, url: str) -> None:
         super().__init__(bench)
         self.ear = Ear(bench.executor, url)
-        self.rooms = [Source.room(self.app, room) for room in ROOMS]
-        self.users = [Source.user(self.app, user) for user in USERS]
+        self.rooms = [Topic.room(self.app, room) for room in ROOMS]
+        self.users = [Topic.user(self.app, user) for user in USERS]
         self.told: set[tuple[str, str]] = set()  # (user, room)
         self.run(self.ear.notices.subscribe([*self.rooms, *self.users]))
 
@@ -38,11 +38,11 @@ class NoticesMachine(ReadStateMachine):
         before = len(self.model.notices)
         await super()._do(method, arguments)
         heard = await self.ear.catch_up(*self.rooms, *self.users)
-        of_rooms = [notice for source, notice in heard if source.kind == "room"]
+        of_rooms = [notice for topic, notice in heard if topic.kind == "room"]
         assert in_order(of_rooms) == in_order([notice for _, notice in self.model.notices[before:]])
-        for source, notice in heard:
+        for topic, notice in heard:
             if isinstance(notice, MembershipChanged):
-                (self.told.add if notice.is_member else self.told.discard)((source.name, notice.room))
+                (self.told.add if notice.is_member else self.told.discard)((topic.name, notice.room))
         rooms = self.model.rooms._world.rooms(self.app).items()
         assert self.told == {(user, name) for name, room in rooms for user in room.members}
 

@@ -25,7 +25,7 @@ class Attention:
     `indexed`: in a large room, who is counted as attentive; some may no longer be.
     """
 
-    told_until: dict[str, int] = field(default_factory=dict)
+    attentive_until: dict[str, int] = field(default_factory=dict)
     indexed: set[str] = field(default_factory=set)
     large: bool = False
     derived: bool = False
@@ -35,10 +35,10 @@ class Attention:
     by_client: bool = False
 
     def is_attentive(self, room: ModelRoom, member: str) -> bool:
-        return room.ordinal < self.told_until[member]
+        return room.ordinal < self.attentive_until[member]
 
     def attentive(self, room: ModelRoom) -> list[str]:
-        return [member for member in self.told_until if self.is_attentive(room, member)]
+        return [member for member in self.attentive_until if self.is_attentive(room, member)]
 
     def state(self, room: ModelRoom, member: str) -> str:
         """How a copy stands that is brought up to date now."""
@@ -52,28 +52,28 @@ class Attention:
         Who comes back before another post than the one that ended their attention pays it for
         longer.
         """
-        told_until = self.told_until[member]
+        attentive_until = self.attentive_until[member]
         shorter, longer = room.ordinal + bounds.attention, room.ordinal + LONGER * bounds.attention
         if self.is_attentive(room, member):
-            self.told_until[member] = max(shorter, min(told_until, longer))
+            self.attentive_until[member] = max(shorter, min(attentive_until, longer))
         elif not self.large or self._admit(room, member, bounds):
-            self.told_until[member] = longer if told_until == room.ordinal else shorter
+            self.attentive_until[member] = longer if attentive_until == room.ordinal else shorter
 
     def join(self, room: ModelRoom, members: Iterable[str], bounds: Bounds) -> None:
         for member in members:
             admitted = not self.large or self._admit(room, member, bounds)
-            self.told_until[member] = room.ordinal + bounds.attention if admitted else 0
+            self.attentive_until[member] = room.ordinal + bounds.attention if admitted else 0
 
     def leave(self, members: Iterable[str]) -> None:
         for member in members:
-            del self.told_until[member]
+            del self.attentive_until[member]
             self.indexed.discard(member)
 
     def become_large_or_small(self, room: ModelRoom, limit: int) -> None:
         before = self.large
-        if _is_beyond(len(self.told_until), room, limit, 1):
+        if _is_beyond(len(self.attentive_until), room, limit, 1):
             self.large = True
-        elif not _is_beyond(len(self.told_until), room, limit, 0.75):
+        elif not _is_beyond(len(self.attentive_until), room, limit, 0.75):
             self.large = False
         if self.large != before:
             self.indexed = set(self.attentive(room)) if self.large else set()
@@ -97,9 +97,9 @@ class Attention:
         A room of which most members are in the index is walked. So it may list a member who went
         out of the index with this very message, when the room was derived.
         """
-        walked = not self.large or 2 * len(self.indexed) > len(self.told_until)
-        heard = set(self.told_until) if walked else self.indexed
-        ended = [member for member in heard if self.told_until[member] == room.ordinal]
+        walked = not self.large or 2 * len(self.indexed) > len(self.attentive_until)
+        heard = set(self.attentive_until) if walked else self.indexed
+        ended = [member for member in heard if self.attentive_until[member] == room.ordinal]
         told = self.attentive(room)
         self.indexed.intersection_update(told)
         return told, ended

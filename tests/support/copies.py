@@ -150,7 +150,7 @@ class Copies:
     ) -> int:
         countable = room.find(posted.message).countable
         moves = arguments.get("move_cursor")
-        reads = arguments["sender"] in known.told_until and (arguments["countable"] if moves is None else moves)
+        reads = arguments["sender"] in known.attentive_until and (arguments["countable"] if moves is None else moves)
         room.ordinal -= countable  # the room is large or small by those who were attentive before
         known.become_large_or_small(room, bounds.limit)
         room.ordinal += countable
@@ -168,8 +168,8 @@ class Copies:
 
     def _members(self, name: str, room: ModelRoom, known: Attention, bounds: Bounds) -> None:
         """Members have come or gone; a room that is taken over may have other tags, too."""
-        left = [member for member in known.told_until if member not in room.members]
-        joined = [member for member in room.members if member not in known.told_until]
+        left = [member for member in known.attentive_until if member not in room.members]
+        joined = [member for member in room.members if member not in known.attentive_until]
         known.leave(left)
         known.join(room, joined, bounds)
         taken_over = known.by_client and not room.by_client
@@ -186,7 +186,7 @@ class Copies:
 
     def _delete(self, name: str, revision: int) -> None:
         known = self.rooms.pop(name, None)
-        for member in known.told_until if known else ():
+        for member in known.attentive_until if known else ():
             self._apply(name, member, GONE._replace(revision=revision))
 
     def _tell_attentive(

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Collection, Iterable
 
-from readstate.domain.notices import Recent, Source
+from readstate.domain.notices import Recent, Topic
 
 
 class CountedNotices:
@@ -15,30 +15,30 @@ class CountedNotices:
     """
 
     def __init__(self, pause: int = 0) -> None:
-        self.counts: Counter[Source] = Counter()
-        self.known: set[Source] = set()
+        self.counts: Counter[Topic] = Counter()
+        self.known: set[Topic] = set()
         self.pause = pause
         self.recent = Recent(frozenset(), [])
 
-    async def subscribe(self, sources: Collection[Source]) -> None:
+    async def subscribe(self, topics: Collection[Topic]) -> None:
         for _ in range(self.pause):
             await asyncio.sleep(0)
-        self.counts.update(sources)
-        self.known.update(sources)
+        self.counts.update(topics)
+        self.known.update(topics)
 
-    def retain(self, source: Source) -> bool:
-        if source not in self.known:
+    def retain(self, topic: Topic) -> bool:
+        if topic not in self.known:
             return False
-        self.counts[source] += 1
+        self.counts[topic] += 1
         return True
 
-    def unsubscribe(self, sources: Iterable[Source]) -> None:
-        for source in sources:
-            assert self.counts[source] > 0
-            self.counts[source] -= 1
+    def unsubscribe(self, topics: Iterable[Topic]) -> None:
+        for topic in topics:
+            assert self.counts[topic] > 0
+            self.counts[topic] -= 1
         self.counts += Counter()
 
-    async def catch_up(self, room: Source, users: Collection[str], mark: str) -> Recent:
+    async def catch_up(self, room: Topic, users: Collection[str], barrier: str) -> Recent:
         return self.recent
 
     def attach(self, on_notice: object, on_gap: object) -> None:

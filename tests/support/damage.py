@@ -110,7 +110,7 @@ RECORD = {
     "begins": (0, 1),
     "cursor": (1, 5),
     "ordinal": (6, 5),
-    "told_until": (11, 5),
+    "attentive_until": (11, 5),
     "read": (16, 5),
     "joined": (21, 5),
     "at": (26, 6),

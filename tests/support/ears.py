@@ -4,7 +4,7 @@ import contextlib
 import secrets
 from collections.abc import AsyncIterator
 
-from readstate.domain.notices import Mark, Notice, Source, encode_notice
+from readstate.domain.notices import Barrier, Notice, Topic, encode_notice
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.notices import RedisNotices
@@ -17,38 +17,38 @@ class Ear:
     def __init__(self, executor: Executor, url: str) -> None:
         self.executor = executor
         self.notices = RedisNotices(executor, url)
-        self.heard: list[tuple[Source, Notice]] = []
-        self.gaps: list[Source] = []
-        self.notices.attach(lambda source, notice: self.heard.append((source, notice)), self.gaps.extend)
+        self.heard: list[tuple[Topic, Notice]] = []
+        self.gaps: list[Topic] = []
+        self.notices.attach(lambda topic, notice: self.heard.append((topic, notice)), self.gaps.extend)
 
-    async def publish(self, source: Source, notice: Notice | bytes) -> None:
+    async def publish(self, topic: Topic, notice: Notice | bytes) -> None:
         content = notice if isinstance(notice, bytes) else encode_notice(notice)
-        channel = channel_of(source)
+        channel = channel_of(topic)
         await self.executor.command("SPUBLISH", channel, content, key=channel)
 
-    async def catch_up(self, *sources: Source) -> list[tuple[Source, Notice]]:
-        """What has been published of `sources` until now, and was not returned before."""
-        mark = Mark("", secrets.token_hex(8))
-        for source in sources:
-            await self.publish(source, mark)
+    async def catch_up(self, *topics: Topic) -> list[tuple[Topic, Notice]]:
+        """What has been published of `topics` until now, and was not returned before."""
+        barrier = Barrier("", secrets.token_hex(8))
+        for topic in topics:
+            await self.publish(topic, barrier)
 
         async def arrived() -> bool:
-            return sum(notice == mark for _, notice in self.heard) == len(sources)
+            return sum(notice == barrier for _, notice in self.heard) == len(topics)
 
         await wait_until(arrived, "the marks")
         heard, self.heard = self.heard, []
-        return [(source, notice) for source, notice in heard if source in sources and notice != mark]
+        return [(topic, notice) for topic, notice in heard if topic in topics and notice != barrier]
 
 
-def channel_of(source: Source) -> str:
-    return (Keys.room if source.kind == "room" else Keys.user)(source.app, source.name)
+def channel_of(topic: Topic) -> str:
+    return (Keys.room if topic.kind == "room" else Keys.user)(topic.app, topic.name)
 
 
 @contextlib.asynccontextmanager
-async def an_ear(executor: Executor, url: str, *sources: Source) -> AsyncIterator[Ear]:
+async def an_ear(executor: Executor, url: str, *topics: Topic) -> AsyncIterator[Ear]:
     ear = Ear(executor, url)
     try:
-        await ear.notices.subscribe(sources)
+        await ear.notices.subscribe(topics)
         yield ear
     finally:
         await ear.notices.stop()

@@ -402,7 +402,7 @@ class ReadStateMachine(RuleBasedStateMachine):
         return self.times.pop(0) if len(self.times) > 1 else self.times[0]
 
     async def _revision(self, room: str) -> int:
-        return (await self.bench.executor.call(lua.snapshot(users=()), Keys.room(self.app, room))).revision
+        return (await self.bench.executor.call(lua.member_states(users=()), Keys.room(self.app, room))).revision
 
     async def _server_us(self, room: str) -> int:
         seconds, rest = await self.bench.executor.command("TIME", key=Keys.room(self.app, room))
@@ -571,11 +571,11 @@ class ReadStateMachine(RuleBasedStateMachine):
     async def _check_attention(self, name: str) -> None:
         """Each room knows whom it tells."""
         there, known = self.model.worlds.get(self.app, {}).get(name), self.copies.rooms.get(name)
-        said = await self.bench.executor.call(lua.snapshot(users=USERS), Keys.room(self.app, name))
+        said = await self.bench.executor.call(lua.member_states(users=USERS), Keys.room(self.app, name))
         attentive = known.attentive(there) if there and known else []
         assert {state.member for state in said.states if state.attentive} == set(attentive)
         derived = {state.member for state in said.states if state.state == State.DERIVED}
-        assert derived == (set(known.told_until) if known and known.derived else set())
+        assert derived == (set(known.attentive_until) if known and known.derived else set())
         key = Keys.room(self.app, name)
         noted = await self.bench.executor.command("SMEMBERS", f"{key}:a", key=key)
         assert {member.decode() for member in noted} == (known.indexed if known else set())

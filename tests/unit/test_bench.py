@@ -216,7 +216,7 @@ def test_percentiles_are_the_values_that_so_many_do_not_exceed() -> None:
     assert percentiles([]) == {}
 
 
-# The guard
+# The check against the figures before
 
 
 @pytest.mark.parametrize(

@@ -346,10 +346,10 @@ def test_in_a_checkout_of_somebody_else_a_user_is_told_of_the_setting(
 
 def test_a_command_that_looks_after_a_service_makes_nothing(tmp_path: Path) -> None:
     """It uses kept secrets, and does without missing ones."""
-    assert Settings(data_dir=str(tmp_path / "data")).looked_after().api_key == ""
+    assert Settings(data_dir=str(tmp_path / "data")).resolve_existing().api_key == ""
     assert not (tmp_path / "data").exists()
     made = Settings(data_dir=str(tmp_path / "data")).resolve()
-    assert Settings(data_dir=str(tmp_path / "data")).looked_after() == made
+    assert Settings(data_dir=str(tmp_path / "data")).resolve_existing() == made
 
 
 def test_a_file_in_the_place_of_the_data_directory_is_refused(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ async def existing_store(
     Raises SettingsError, EmbeddedError, ServerRefused,
     Unavailable.
     """
-    settings = Settings.from_environ(os.environ).looked_after()
+    settings = Settings.from_environ(os.environ).resolve_existing()
     if settings.redis_url is not None:
         tell(f"working on {without_password(settings.redis_url)}, which READSTATE_REDIS_URL names")
         async with _executor(settings.redis_url, served, begun) as executor:

@@ -26,7 +26,7 @@ COMMANDS = {
     "audit": "recompute what is stored and print every difference; exit code 1 if there was one",
     "export": "write the users and rooms of an app into a file, while the service goes on",
     "import": "bring in the users and rooms of such a file; what is there already stays",
-    "migrate": "bring the data of an earlier version over to this one; a running service does it as well",
+    "migrate": "migrate the data of an earlier version to the layout of this one; a running service does it as well",
     "people": "list, show, export or erase users",
     "apps": "add, list, rotate or remove apps (tenants)",
     "token": "print a token for a user, for developers",

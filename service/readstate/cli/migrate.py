@@ -15,7 +15,7 @@ from readstate.store.noted_layout import LAYOUT
 ABOUT = """\
 Services of the earlier version must be stopped first. A service of this version may run meanwhile,
 and so may other runs of this command. It can be interrupted and started again.
-Exit code: 0 everything is brought over, 2 it could not be carried out.
+Exit code: 0 everything is migrated, 2 it could not be carried out.
 """
 BAR = 40  # columns
 REPORT_EVERY_S = 10.0  # where there is no terminal
@@ -39,7 +39,7 @@ async def _migrate() -> None:
             note(f"the data have layout {LAYOUT} already; nothing is to be done")
             return
         progress = _Progress(await _count_rooms(executor))
-        await layout.bring_over(progress.add)
+        await layout.migrate(progress.add)
         progress.end()
         note(f"the data have layout {layout.describe()}")
 

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _show(url: str | None, seconds: float, *, watch: bool) -> None:
-    settings = Settings.from_environ(os.environ).looked_after()
+    settings = Settings.from_environ(os.environ).resolve_existing()
     url = (url or _own_url(settings)).rstrip("/")
     earlier = await asyncio.to_thread(moment, url)
     store_url = settings.redis_url or f"unix://{socket_path(Path(settings.data_dir))}"

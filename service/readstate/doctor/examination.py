@@ -16,7 +16,7 @@ async def examine(environ: Mapping[str, str], sockets: int) -> list[Finding]:
     Settings that cannot be used end the examination: the rest depends on them.
     """
     try:
-        settings = Settings.from_environ(environ).looked_after()
+        settings = Settings.from_environ(environ).resolve_existing()
     except SettingsError as error:
         return [Finding("settings", Level.WRONG, str(error))]
     given = sum(name.startswith(PREFIX) and bool(value) for name, value in environ.items())

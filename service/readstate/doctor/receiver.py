@@ -8,7 +8,7 @@ from readstate.doctor.finding import Wrong
 from readstate.errors import Doubt
 from readstate.settings import Settings
 from readstate.webhook_keys import client_tls
-from readstate.webhooks.guard import AddressRefused, check_address
+from readstate.webhooks.addresses import AddressRefused, check_address
 
 WITHIN_S = 5.0
 _REMEDY = "events wait until it can be; start it, or correct READSTATE_WEBHOOK_URL"

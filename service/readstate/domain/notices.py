@@ -1,7 +1,7 @@
 """What is pushed to devices. The scripts publish notices last, so that those of a room have the
 order of its changes.
 
-Each room and each user is a *source* of notices, with a channel of its own. Between Redis and the
+Each room and each user is a *topic* of notices, with a channel of its own. Between Redis and the
 workers a notice is a msgpack array whose first item is the kind.
 """
 
@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 
-class Source(NamedTuple):
+class Topic(NamedTuple):
     """A room or a user, of which there are notices."""
 
     kind: Literal["room", "user"]
@@ -20,11 +20,11 @@ class Source(NamedTuple):
     name: str
 
     @classmethod
-    def room(cls, app: str, room: str) -> "Source":
+    def room(cls, app: str, room: str) -> "Topic":
         return cls("room", app, room)
 
     @classmethod
-    def user(cls, app: str, user: str) -> "Source":
+    def user(cls, app: str, user: str) -> "Topic":
         return cls("user", app, user)
 
 
@@ -82,10 +82,10 @@ class RoomDeleted(_Notice, frozen=True, array_like=True, tag="gone"):
     """The room was deleted."""
 
 
-class Mark(_Notice, frozen=True, array_like=True, tag="mark"):
+class Barrier(_Notice, frozen=True, array_like=True, tag="barrier"):
     """Nothing has changed: the place in the room's notices up to which `Notices.catch_up` knows."""
 
-    mark: str
+    barrier: str
 
 
 class MembershipChanged(_Notice, frozen=True, array_like=True, tag="membership"):
@@ -112,7 +112,9 @@ class TokensRevoked(Struct, frozen=True, array_like=True, tag="revoked"):
     before_s: int
 
 
-OfRoom = CursorMoved | MessagePosted | MessageDeleted | RoomChanged | CountsChanged | Joined | Left | RoomDeleted | Mark
+OfRoom = (
+    CursorMoved | MessagePosted | MessageDeleted | RoomChanged | CountsChanged | Joined | Left | RoomDeleted | Barrier
+)
 OfUser = MembershipChanged | CopyChanged | TokensRevoked
 Notice = OfRoom | OfUser
 
@@ -130,32 +132,32 @@ class Recent(Struct, frozen=True):
 class Notices(Protocol):
     """Notices of what happened. Each arrives at most once.
 
-    `on_notice(source, notice)` is called in the order in which each source changed.
-    `on_gap(sources)` is called when notices of these may have been lost: who shows their state must
+    `on_notice(topic, notice)` is called in the order in which each topic changed.
+    `on_gap(topics)` is called when notices of these may have been lost: who shows their state must
     fetch it again.
     """
 
-    async def subscribe(self, sources: Collection[Source]) -> None:
-        """Subscribe to each of `sources`; returns when every later notice of them will arrive.
+    async def subscribe(self, topics: Collection[Topic]) -> None:
+        """Subscribe to each of `topics`; returns when every later notice of them will arrive.
 
         Each needs one `unsubscribe`. Raises Unavailable; then it is subscribed to none of them.
         """
 
-    def retain(self, source: Source) -> bool:
-        """Subscribe once more to a source of which notices arrive already.
+    def retain(self, topic: Topic) -> bool:
+        """Subscribe once more to a topic of which notices arrive already.
 
         Returns False, and does nothing, when they do not.
         """
 
-    def unsubscribe(self, sources: Iterable[Source]) -> None:
+    def unsubscribe(self, topics: Iterable[Topic]) -> None:
         """Undo one `subscribe` or `retain` of each."""
 
-    async def catch_up(self, room: Source, users: Collection[str], mark: str) -> Recent:
-        """What was announced in a room within the last seconds, up to the notice `mark`.
+    async def catch_up(self, room: Topic, users: Collection[str], barrier: str) -> Recent:
+        """What was announced in a room within the last seconds, up to the notice `barrier`.
 
         It lacks what came too long before. Raises Unavailable.
         """
 
     def attach(
-        self, on_notice: Callable[[Source, Notice], None], on_gap: Callable[[Collection[Source]], None]
+        self, on_notice: Callable[[Topic, Notice], None], on_gap: Callable[[Collection[Topic]], None]
     ) -> None: ...

@@ -28,7 +28,7 @@ from readstate.process.stopping import signals_blocked
 # Ctrl-C and the end of the terminal reach all processes, and so may a service manager's SIGTERM.
 # The process that is forked must outlive its workers, which take SIGTERM again.
 _NOT_FOR_FORKS = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
-_STARTING, _SERVING = b"0", b"1"  # signs of life
+_STARTING, _SERVING = b"0", b"1"  # heartbeats
 
 _FORKED = multiprocessing.get_context("forkserver")
 
@@ -80,7 +80,7 @@ class WorkerProcess:
         return self._process.exitcode
 
     def silent_s(self) -> float:
-        """For how long it has given no sign of life."""
+        """For how long it has sent no heartbeat."""
         with contextlib.suppress(BlockingIOError):
             while signs := os.read(self._signs.fileno(), 4096):
                 self._seen_s = monotonic()

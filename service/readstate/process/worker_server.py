@@ -1,4 +1,4 @@
-"""The server that runs in a worker's process: uvicorn's, with signs of life."""
+"""The server that runs in a worker's process: uvicorn's, with heartbeats."""
 
 import asyncio
 import socket
@@ -9,11 +9,11 @@ from uvicorn import Server
 from readstate.process.connection_limits import ServerConfig
 from readstate.process.http_protocol import HttpProtocol
 
-SIGN_OF_LIFE_S = 0.2
+HEARTBEAT_EVERY_S = 0.2
 
 
 class WorkerServer(Server):
-    """uvicorn's, with signs of life, and with connections that come from other workers."""
+    """uvicorn's, with heartbeats, and with connections that come from other workers."""
 
     config: ServerConfig
 
@@ -44,4 +44,4 @@ class WorkerServer(Server):
     async def _give_signs(self) -> None:
         while True:
             self._give_sign(self.started)
-            await asyncio.sleep(SIGN_OF_LIFE_S)
+            await asyncio.sleep(HEARTBEAT_EVERY_S)

@@ -26,7 +26,7 @@ MAX_FRAME_BYTES = 65_536
 # A stop may take 20 seconds: 15 for requests and sockets, the rest for the application to close.
 DRAIN_S = 15
 STOP_S = 20
-WORKER_PATIENCE_S = 10.0  # without a sign of life
+WORKER_PATIENCE_S = 10.0  # without a heartbeat
 READY_WARNING_S = 15
 LOOK_EVERY_S = 0.1
 # From the second one in a row on that ends before it serves. The pause doubles.
@@ -109,7 +109,7 @@ class Workers:
                 self._start(place)
         elif worker.silent_s() > WORKER_PATIENCE_S:
             worker.kill()
-            self._replace(place, worker, f"gave no sign of life for {WORKER_PATIENCE_S:g} s and was ended")
+            self._replace(place, worker, f"sent no heartbeat for {WORKER_PATIENCE_S:g} s and was ended")
         elif worker.exit_code is not None:
             self._replace(place, worker, how_it_ended(worker.exit_code))
 

@@ -55,7 +55,7 @@ class Settings(Fields, frozen=True, kw_only=True, forbid_unknown_fields=True):
             private_directory(directory)
         return self._completed(directory, {name: kept_secret(directory, name) for name in self.open_secrets()})
 
-    def looked_after(self) -> Self:
+    def resolve_existing(self) -> Self:
         """The same for a command that looks after a service. Creates nothing.
 
         A secret that is neither given nor kept stays "". Raises SettingsError as `resolve` does.

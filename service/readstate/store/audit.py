@@ -24,7 +24,7 @@ from readstate.store.audit_scripts import Difference
 from readstate.store.bounds import Bounds
 from readstate.store.executor import Executor, scan_hash
 from readstate.store.keys import Keys, OfUser
-from readstate.store.lua import CopyReply, Snapshot, UserState
+from readstate.store.lua import CopyReply, MemberStates, UserState
 from readstate.store.outbox import Outbox
 from readstate.store.reconciling import copy_of
 from readstate.store.replies import UNREADABLE
@@ -168,7 +168,7 @@ class RedisAudit:
 
     async def _compare(self, app: str, user: str, room: str, repair: bool, also_as_member: bool) -> list[Drift]:
         before = await copy_of(self._executor, app, user, room)
-        snapshot, member = await self._ask(app, room, user)
+        in_room, member = await self._ask(app, room, user)
         if member.pending:
             try:
                 await self._outbox.push_pending(app, room, [user])
@@ -176,21 +176,21 @@ class RedisAudit:
                 return [Drift(app, user, room, "pending", f"an update that fails: {error}", "")]
             await self._outbox.idle()
             before = await copy_of(self._executor, app, user, room)
-            snapshot, member = await self._ask(app, room, user)
+            in_room, member = await self._ask(app, room, user)
         after = await copy_of(self._executor, app, user, room)
         if (member.state != State.GONE and not also_as_member) or member.pending or before != after:
             return []
-        compared = _compared(before, member, snapshot)
+        compared = _compared(before, member, in_room)
         self.compared.values += len(compared)
         wrong = [one for one in compared if one[1] != one[2]]
         if wrong and repair:
-            await self._tell(app, user, room, before, snapshot)
+            await self._tell(app, user, room, before, in_room)
         return [Drift(app, user, room, *difference) for difference in wrong]
 
-    async def _tell(self, app: str, user: str, room: str, copy: CopyReply, snapshot: Snapshot) -> None:
+    async def _tell(self, app: str, user: str, room: str, copy: CopyReply, in_room: MemberStates) -> None:
         """Have the room tell a copy anew, and then recompute the counters from the copies."""
         await self._side(app, user, repair=True)
-        if copy.revision > snapshot.revision > 0:
+        if copy.revision > in_room.revision > 0:
             # The room may have lost what the copy knows.
             await self._outbox.reconcile(app, room, user)
         await self._side(app, user, repair=True, rooms=[room])
@@ -201,10 +201,10 @@ class RedisAudit:
         copies = await self._executor.call(lua.copies(rooms=rooms), Keys.user(app, user))
         return {copy.room: copy for copy in copies}
 
-    async def _ask(self, app: str, room: str, user: str) -> tuple[Snapshot, UserState]:
-        snapshot = await self._executor.call(lua.snapshot(users=[user]), Keys.room(app, room))
-        (member,) = snapshot.states
-        return snapshot, member
+    async def _ask(self, app: str, room: str, user: str) -> tuple[MemberStates, UserState]:
+        in_room = await self._executor.call(lua.member_states(users=[user]), Keys.room(app, room))
+        (member,) = in_room.states
+        return in_room, member
 
 
 def _drifts(app: str, user: str, room: str, differences: Sequence[Difference]) -> list[Drift]:
@@ -212,11 +212,11 @@ def _drifts(app: str, user: str, room: str, differences: Sequence[Difference]) -
     return [Drift(app, user, room, what, stored, expected) for what, stored, expected in shown]
 
 
-def _compared(copy: CopyReply, member: UserState, snapshot: Snapshot) -> list[tuple[str, str, str]]:
+def _compared(copy: CopyReply, member: UserState, in_room: MemberStates) -> list[tuple[str, str, str]]:
     """(what, stored, expected) for everything in which a copy must be as its room says."""
     values = []
-    if copy.revision > snapshot.revision > 0:
-        values.append(("stamp", str(copy.revision), str(snapshot.revision)))
+    if copy.revision > in_room.revision > 0:
+        values.append(("stamp", str(copy.revision), str(in_room.revision)))
     asks = copy.news or copy.state == State.DERIVED
     if State.GONE in (member.state, copy.state):
         # A copy that makes its user ask is dropped then.
@@ -234,5 +234,5 @@ def _compared(copy: CopyReply, member: UserState, snapshot: Snapshot) -> list[tu
         ("state", State(copy.state).name, State(member.state).name),
         ("attention", "told", told),
         ("unread", str(copy.unread), str(member.unread)),
-        ("tags", SEPARATOR.join(copy.tags), SEPARATOR.join(snapshot.tags if member.state == State.ACTIVE else ())),
+        ("tags", SEPARATOR.join(copy.tags), SEPARATOR.join(in_room.tags if member.state == State.ACTIVE else ())),
     ]

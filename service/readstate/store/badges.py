@@ -55,7 +55,7 @@ class RedisBadges(Operations):
 
         reply = await ask()
         derived(reply.derived)
-        reply, rooms = await self._visits.settle(app, user, reply, ask)
+        reply, rooms = await self._visits.visit_all(app, user, reply, ask)
         total, counts = reply.total, reply.by_tag
         for room in rooms:
             asked = set(room.tags).intersection(tags) if tags else room.tags
@@ -73,5 +73,5 @@ class RedisBadges(Operations):
     async def _whole_badge(self, app: str, user: str, reply: BadgeReply, tags: Sequence[str] = ()) -> int:
         if not (reply.news or reply.elsewhere):
             return reply.unread
-        reply, rooms = await self._visits.settle(app, user, reply, lambda: self._ask(app, user, tags))
+        reply, rooms = await self._visits.visit_all(app, user, reply, lambda: self._ask(app, user, tags))
         return reply.unread + sum(room.unread for room in rooms if set(room.tags).issuperset(tags))

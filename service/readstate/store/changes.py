@@ -48,7 +48,7 @@ class RedisChanges(Operations):
 
         reply = await ask()
         derived(reply.derived)
-        reply, _ = await self._visits.settle(app, user, reply, ask, follow=True)
+        reply, _ = await self._visits.visit_all(app, user, reply, ask, follow=True)
         # Versions rise from change to change, so a page can end after any of them.
         changed = sorted(reply.changed, key=lambda change: change.version)
         looked_at(len(changed))
@@ -69,7 +69,7 @@ class RedisChanges(Operations):
             call = lua.moved_copies(app=app, user=user, settings=self._settings, since=since)
             return self._executor.call(call, Keys.user(app, user))
 
-        reply, _ = await self._visits.settle(app, user, await ask(), ask, follow=True)
+        reply, _ = await self._visits.visit_all(app, user, await ask(), ask, follow=True)
         return MovedRooms(
             version=reply.version,
             badge=reply.unread,

@@ -66,7 +66,7 @@ class ChannelConnection(asyncio.Protocol):
         self._asked: deque[tuple[bytes, bool, bool]] = deque()
         self._channels: dict[bytes, None] = {}  # confirmed
         self._draining = False
-        self._heard = 0  # replies so far: any is a sign of life
+        self._heard = 0  # replies so far: any shows that it lives
 
     def subscribe(self, channels: Sequence[bytes]) -> None:
         """Ask for subscriptions."""

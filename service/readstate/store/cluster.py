@@ -24,11 +24,11 @@ from msgspec import Struct
 
 from readstate.domain.durability import Durability
 from readstate.errors import ConnectionLost, Fault, ReadStateError, Unavailable, UnknownOutcome
-from readstate.store.bringing_over import BringingOver
 from readstate.store.confirming import note_written
 from readstate.store.connections import NodeConnection
 from readstate.store.executor import RETRY_S, Reply, gather_outcomes
 from readstate.store.keys import Keys
+from readstate.store.migration import Migration
 from readstate.store.noted_layout import check_layout
 from readstate.store.pipelined_connection import DEADLINE_S
 from readstate.store.replies import Meaning, changes, classify, redirect, reply_or_raise, unanswered
@@ -72,7 +72,7 @@ class Cluster:
     def __init__(self, url: str, scripts: dict[str, Script]) -> None:
         self._map = SlotMap(url)
         self.scripts = scripts
-        self._bringing_over = BringingOver(self.call)
+        self._migration = Migration(self.call)
 
     async def call(self, call: Call[Reply], key: str, *, repeatable: bool = True) -> Reply:
         return call.read(await self._reply_to(self._request(call, key, repeatable)))
@@ -227,7 +227,7 @@ class Cluster:
             await check_layout(self)
             await (await self._map.connection(address)).load_functions_of(request.script)
         elif meaning is Meaning.OTHER_LAYOUT:
-            await self._bringing_over.after(outcome)
+            await self._migration.after(outcome)
         return address, asking
 
     async def _try(self, request: _Request, address: str, *, asking: bool = False) -> Outcome:

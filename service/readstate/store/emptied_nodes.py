@@ -1,8 +1,8 @@
 """Notices a node that came back without its data: flushed, or started anew on an empty disk.
 
-Such a node serves, and answers with certainty that there are no rooms. So each node has a mark, a
-random word that comes to stay with its data. A worker remembers the marks. One that is gone, or
-another one, shows that the data went. It is noted beside the mark, for all workers, until an audit
+Such a node serves, and answers with certainty that there are no rooms. So each node has a data
+id, a random word that comes to stay with its data. A worker remembers these ids. One that is gone,
+or another one, shows that the data went. It is noted beside the id, for all workers, until an audit
 with --repair has gone over everything.
 """
 
@@ -16,22 +16,22 @@ from readstate.store.keys import Keys
 
 logger = logging.getLogger(__name__)
 
-_MARK, _SINCE = "mark", "emptied"
+_DATA_ID, _SINCE = "mark", "emptied"
 
 
 class EmptiedNodes:
-    """The marks of the nodes, as `look` found them last. Call `look` every few seconds."""
+    """The data ids of the nodes, as `look` found them last. Call `look` every few seconds."""
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
         # By key. It lies in the slot that was a node's first one, and moves with it.
-        self._marks: dict[str, bytes] = {}
+        self._data_ids: dict[str, bytes] = {}
         self._emptied: dict[str, str] = {}  # since when
 
     async def look(self) -> None:
-        """Compare all marks with those of the last time. Raises what Executor.command does."""
+        """Compare all data ids with those of the last time. Raises what Executor.command does."""
         slots = await self._executor.slots()
-        for key in {Keys.mark(ranges[0][0]) for ranges in slots.values() if ranges} | set(self._marks):
+        for key in {Keys.data_id(ranges[0][0]) for ranges in slots.values() if ranges} | set(self._data_ids):
             await self._look_at(key)
 
     def warnings(self) -> list[str]:
@@ -39,17 +39,17 @@ class EmptiedNodes:
         return [_sentence(since) for since in sorted(set(self._emptied.values()))]
 
     async def _look_at(self, key: str) -> None:
-        known = self._marks.get(key)
-        mark, since = await self._executor.command("HMGET", key, _MARK, _SINCE, key=key)
-        if mark is None:
-            await self._executor.command("HSETNX", key, _MARK, secrets.token_hex(8), key=key)
-            (mark,) = await self._executor.command("HMGET", key, _MARK, key=key)
-        if known not in (None, mark) and since is None:
+        known = self._data_ids.get(key)
+        data_id, since = await self._executor.command("HMGET", key, _DATA_ID, _SINCE, key=key)
+        if data_id is None:
+            await self._executor.command("HSETNX", key, _DATA_ID, secrets.token_hex(8), key=key)
+            (data_id,) = await self._executor.command("HMGET", key, _DATA_ID, key=key)
+        if known not in (None, data_id) and since is None:
             since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()).encode()
             if await self._executor.command("HSETNX", key, _SINCE, since, key=key):
                 metrics.NODES_EMPTIED.inc()
                 logger.error(_sentence(since.decode()))
-        self._marks[key] = mark
+        self._data_ids[key] = data_id
         self._emptied.pop(key, None)
         if since is not None:
             self._emptied[key] = since.decode()
@@ -57,7 +57,7 @@ class EmptiedNodes:
 
 async def forget_emptied(executor: Executor) -> None:
     """An audit has mended what there was to mend. Raises what Executor.command does."""
-    async for key in executor.scan(Keys.every_mark):
+    async for key in executor.scan(Keys.every_data_id):
         await executor.command("HDEL", key, _SINCE, key=key)
 
 

@@ -55,9 +55,9 @@ class FailoverWalk:
         async for keys in self._batches(Keys.every_user):
             await self._copies(keys, await self._ask(keys, lua.recent_copies(since=since)), everywhere=False)
         async for keys in self._batches(Keys.every_room):
-            snapshots = await self._ask(keys, lua.snapshot(users=()))
-            for key, snapshot in zip(keys, snapshots, strict=True):
-                if snapshot and snapshot.revision >= since:
+            heads = await self._ask(keys, lua.member_states(users=()))
+            for key, head in zip(keys, heads, strict=True):
+                if head and head.revision >= since:
                     await self._members(key)
         async for keys in self._batches(Keys.every_user):
             users = [key for key in keys if self._is_concerned(key)]

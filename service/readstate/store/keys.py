@@ -54,9 +54,9 @@ A room's slot, `{r:<app>:<room>}` (the truth):
     :t      hash    "" -> the head of a room that is being imported, until it is put in its place;
                     i -> the import that it is of. With :t:l, :t:d, :t:h, :t:q, :t:f and :t:n, what
                     is there of its messages and profile; for a week (lua/lib/staging.lua)
-    :v      string  how far the room has been brought over from an earlier layout; with :r and :k,
-                    hashes of which the values are still to be brought over. :i was the index of
-                    message ids of layout 1 (lua/lib/bringing_over.lua)
+    :v      string  how far the room has been migrated from an earlier layout; with :r and :k,
+                    hashes of which the values are still to be migrated. :i was the index of
+                    message ids of layout 1 (lua/lib/migrating.lua)
 
 A user's slot, `{u:<app>:<user>}` (a stamped copy of the rooms, and sums over it):
 
@@ -108,7 +108,8 @@ day.
     {readstate:<n>}:layout string  the number of the layout of a node's data, and the slots in which
                                    nothing of an earlier one is left (store/layout.py); <n> puts it
                                    into the first slot of the node
-    {readstate:<n>}:mark   hash    mark -> a random word that stays with a node's data;
+    {readstate:<n>}:mark   hash    mark -> the node's data id, a random word that stays with
+                                   its data;
                                    emptied -> when a worker saw that they had gone
                                    (store/emptied_nodes.py)
     {readstate}:layout     string  held by the worker that brings the rest over
@@ -159,8 +160,8 @@ class OfRoom(StrEnum):
     PENDING = ":o"
     PENDING_EVENTS = ":w"
     PHASE = ":v"
-    ASIDE = ":r"
-    ASIDE_PLACES = ":k"
+    UNMIGRATED = ":r"
+    UNMIGRATED_PLACES = ":k"
     FIRST_PLACES = ":i"
     RECENT = ":p"
     STAGED = ":t"
@@ -222,8 +223,8 @@ class Keys:
     refusing_target = "{w:}" + OfShard.REFUSING_TARGET
 
     every_pending = ("{r:*}" + OfRoom.PENDING, "{r:*}" + OfRoom.PENDING_EVENTS)
-    every_mark = "{readstate:*}:mark"
-    bringing_over = "{readstate}:layout"
+    every_data_id = "{readstate:*}:mark"
+    migration = "{readstate}:layout"
     reconciling = "{readstate}:failover"
     pending_looked_for = "{readstate}:pending"
 
@@ -340,8 +341,8 @@ class Keys:
         return f"{Keys.in_slot(slot)}:primary"
 
     @staticmethod
-    def mark(slot: int) -> str:
-        """The mark of the node whose first slot this is."""
+    def data_id(slot: int) -> str:
+        """The data id of the node whose first slot this is."""
         return f"{Keys.in_slot(slot)}:mark"
 
     @staticmethod

@@ -2,7 +2,7 @@
 
 A node gets the number (noted_layout.py) when a service of this version begins to work on it. From
 then on versions of an earlier layout are shut out (released.py). What is of an earlier layout is
-brought over when it is asked for (bringing_over.py); the rest here, key by key. A node that has no
+migrated when it is asked for (migration.py); the rest here, key by key. A node that has no
 number, because it is new or because the number has moved to another one with its slot, gets it, and
 is looked through.
 """
@@ -16,9 +16,9 @@ from time import monotonic
 from readstate.batches import as_batches
 from readstate.errors import Unavailable
 from readstate.store import lua
-from readstate.store.bringing_over import BringingOver
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
+from readstate.store.migration import Migration
 from readstate.store.noted_layout import LAYOUT, Noted, Ranges, as_text, layout_of, noted_layouts, why_refused, without
 from readstate.store.released import shut_out_releases
 from readstate.store.replies import ScriptFailed
@@ -28,7 +28,7 @@ from readstate.store.workers import earlier_workers
 from readstate.tasks import repeat
 
 ROOMS_AT_ONCE = 100
-KEYS_AT_ONCE = 8  # brought over at the same time; beside a service one after the other
+KEYS_AT_ONCE = 8  # migrated at the same time; beside a service one after the other
 LOOK_EVERY_S = 5.0
 LEASE_MS = 60_000  # of the worker that brings the rest over
 REST = 4  # in the background, for so many times as long as a batch took the store is left alone
@@ -41,13 +41,13 @@ class StoreLayout:
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
-        self._bringing_over = BringingOver(executor.call)
+        self._migration = Migration(executor.call)
         self.is_whole = False  # nothing of an earlier layout is left, as `begin` or `look` found it
         self.rooms = 0  # looked at in the background
 
     def describe(self) -> str:
-        """The number, and whether everything was brought over, as `begin` or `look` found it."""
-        return f"{LAYOUT}" if self.is_whole else f"{LAYOUT}, bringing over"
+        """The number, and whether everything was migrated, as `begin` or `look` found it."""
+        return f"{LAYOUT}" if self.is_whole else f"{LAYOUT}, migrating"
 
     async def look(self) -> dict[str, Noted]:
         """Read what is noted of each node. Raises ServerRefused where the layout is a later one."""
@@ -66,7 +66,7 @@ class StoreLayout:
             if one.number < LAYOUT and (layout := await self._layout_at(node)) and layout < LAYOUT:
                 raise ServerRefused(
                     f"the data have layout {layout}, of an earlier readstate; start the service of this version, "
-                    "or run `readstate migrate`, which bring them over"
+                    "or run `readstate migrate`, which migrate them"
                 )
 
     async def begin(self, *, alone: bool = False) -> None:
@@ -89,8 +89,8 @@ class StoreLayout:
         if begun:
             await self.look()
 
-    async def bring_over(self, look_at: Callable[[int], Awaitable[None]], at_once: int = KEYS_AT_ONCE) -> None:
-        """Bring over all that is of an earlier layout. `look_at` is told of so many more rooms.
+    async def migrate(self, look_at: Callable[[int], Awaitable[None]], at_once: int = KEYS_AT_ONCE) -> None:
+        """Migrate all that is of an earlier layout. `look_at` is told of so many more rooms.
 
         Raises what Executor.call does. Interrupted, it can be begun again.
         """
@@ -100,17 +100,17 @@ class StoreLayout:
             layouts = await asyncio.gather(*map(self._layout_of, keys))
             earlier = [key for key, layout in zip(keys, layouts, strict=True) if layout and layout < LAYOUT]
             for first in range(0, len(earlier), at_once):
-                done = await asyncio.gather(*map(self._bring_room_over, earlier[first : first + at_once]))
+                done = await asyncio.gather(*map(self._migrate_room, earlier[first : first + at_once]))
                 failed = failed or not all(done)
             await look_at(len(keys))
         if failed:
-            raise Unavailable("some rooms could not be brought over; the log says which")
+            raise Unavailable("some rooms could not be migrated; the log says which")
         # A slot that came or went meanwhile may have been missed.
         for node, slots in (await self._executor.slots()).items():
             await self._note(node, without(slots, without(slots, before.get(node, ()))))
         await self.look()
 
-    async def keep_bringing_over(self) -> None:
+    async def keep_migrating(self) -> None:
         """Bring the rest over beside the service, until cancelled; one worker of all does it."""
         await repeat(self._go_on, LOOK_EVERY_S, logger, "bringing the data over was put off")
 
@@ -121,28 +121,28 @@ class StoreLayout:
         except ServerRefused as error:
             raise Unavailable(str(error)) from None
         if not self.is_whole and await self._take_lease():
-            await self._bring_over_slowly()
+            await self._migrate_slowly()
 
-    async def _bring_over_slowly(self) -> None:
+    async def _migrate_slowly(self) -> None:
         started_s, self.rooms = monotonic(), 0
         renewed_s = began_s = started_s
-        logger.info("bringing over to layout %d what is of an earlier one", LAYOUT)
+        logger.info("migrating to layout %d what is of an earlier one", LAYOUT)
 
         async def look_at(rooms: int) -> None:
             nonlocal began_s, renewed_s
             self.rooms += rooms
             if monotonic() - renewed_s > LEASE_MS / 4000:
-                await self._executor.command("PEXPIRE", Keys.bringing_over, LEASE_MS, key=Keys.bringing_over)
+                await self._executor.command("PEXPIRE", Keys.migration, LEASE_MS, key=Keys.migration)
                 renewed_s = monotonic()
             await asyncio.sleep(min((monotonic() - began_s) * REST, LEASE_MS / 4000))
             began_s = monotonic()
 
-        await self.bring_over(look_at, at_once=1)
-        await self._executor.command("DEL", Keys.bringing_over, key=Keys.bringing_over)
-        logger.info("brought over: looked at %d rooms in %.0f s", self.rooms, monotonic() - started_s)
+        await self.migrate(look_at, at_once=1)
+        await self._executor.command("DEL", Keys.migration, key=Keys.migration)
+        logger.info("migrated: looked at %d rooms in %.0f s", self.rooms, monotonic() - started_s)
 
     async def _take_lease(self) -> bool:
-        token, key = secrets.token_hex(8), Keys.bringing_over
+        token, key = secrets.token_hex(8), Keys.migration
         return await self._executor.command("SET", key, token, "NX", "PX", LEASE_MS, key=key) is not None
 
     async def _layout_at(self, node: str) -> int | None:
@@ -160,12 +160,12 @@ class StoreLayout:
             return None
         return layout_of(head) if head else None
 
-    async def _bring_room_over(self, key: str) -> bool:
+    async def _migrate_room(self, key: str) -> bool:
         """Whether it could be done: what another program has written must not hold up the rest."""
         try:
-            await self._bringing_over.bring_over(key)
+            await self._migration.migrate(key)
         except ScriptFailed:
-            logger.exception("%s cannot be brought over", key)
+            logger.exception("%s cannot be migrated", key)
             return False
         return True
 

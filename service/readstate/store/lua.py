@@ -195,7 +195,7 @@ class RecentReply(Struct, frozen=True):
 
 
 @script
-def catch_up(*, app: str, mark: str, users: Iterable[str]) -> RecentReply: ...
+def catch_up(*, app: str, barrier: str, users: Iterable[str]) -> RecentReply: ...
 
 
 class Person(Struct, frozen=True):
@@ -355,7 +355,7 @@ class UserState(Struct, frozen=True):
     attentive: bool
 
 
-class Snapshot(Struct, frozen=True):
+class MemberStates(Struct, frozen=True):
     revision: int
     tags: tuple[str, ...]
     active: bool
@@ -363,7 +363,7 @@ class Snapshot(Struct, frozen=True):
 
 
 @script
-def snapshot(*, users: Sequence[str]) -> Snapshot: ...
+def member_states(*, users: Sequence[str]) -> MemberStates: ...
 
 
 # Events for webhooks
@@ -401,7 +401,7 @@ def replay_events(*, memberships: Sequence[str]) -> int: ...
 
 
 @script
-def bring_over_room(*, most: int) -> bool: ...
+def migrate_room(*, most: int) -> bool: ...
 @script
 def note_layout(*, number: int, slots: str) -> int: ...
 

@@ -5,7 +5,7 @@ publish there and a cluster needs to pass nothing on. There is one connection fo
 (`channel_connection.py`).
 
 Redis forgets what it could not deliver. So a subscription that is lost, with its connection or
-because its slot has moved, is a gap of its room or user: it is reported, and then the source is
+because its slot has moved, is a gap of its room or user: it is reported, and then the topic is
 subscribed to anew where it is now, if it still has a listener.
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from readstate import metrics
-from readstate.domain.notices import Notice, OfRoom, Recent, Source, decode_notice
+from readstate.domain.notices import Notice, OfRoom, Recent, Topic, decode_notice
 from readstate.errors import Fault, Unavailable
 from readstate.store import lua
 from readstate.store.channel_connection import LOST, ChannelConnection
@@ -47,14 +47,14 @@ class _Wait:
 
 
 class _Subscription:
-    """One source. `waits`: None once it is confirmed. `node`: where it was asked for."""
+    """One topic. `waits`: None once it is confirmed. `node`: where it was asked for."""
 
-    __slots__ = ("channel", "listeners", "node", "source", "waits")
+    __slots__ = ("channel", "listeners", "node", "topic", "waits")
 
-    def __init__(self, source: Source) -> None:
-        self.source = source
-        key = Keys.room if source.kind == "room" else Keys.user
-        self.channel = key(source.app, source.name).encode()
+    def __init__(self, topic: Topic) -> None:
+        self.topic = topic
+        key = Keys.room if topic.kind == "room" else Keys.user
+        self.channel = key(topic.app, topic.name).encode()
         self.listeners = 0
         self.waits: list[_Wait] | None = []
         self.node: str | None = None
@@ -70,11 +70,11 @@ class RedisNotices:
     def __init__(self, executor: Executor, url: str) -> None:
         self._executor = executor
         self._url = url
-        self._on_notice: Callable[[Source, Notice], None] = lambda source, notice: None
-        self._on_gap: Callable[[Collection[Source]], None] = lambda sources: None
-        self._subscriptions: dict[Source, _Subscription] = {}
+        self._on_notice: Callable[[Topic, Notice], None] = lambda topic, notice: None
+        self._on_gap: Callable[[Collection[Topic]], None] = lambda topics: None
+        self._subscriptions: dict[Topic, _Subscription] = {}
         self._by_channel: dict[bytes, _Subscription] = {}
-        self._unused: dict[Source, float] = {}  # without a listener, since when; the longest first
+        self._unused: dict[Topic, float] = {}  # without a listener, since when; the longest first
         self._unused_timer: asyncio.TimerHandle | None = None
         self._connections: dict[str, ChannelConnection] = {}  # node ->
         self._tasks = Tasks()
@@ -83,8 +83,8 @@ class RedisNotices:
         self._backoff = Backoff(MIN_BACKOFF_S, MAX_BACKOFF_S)
         self.undecodable = 0
 
-    def attach(self, on_notice: Callable[[Source, Notice], None], on_gap: Callable[[Collection[Source]], None]) -> None:
-        """Set what is called with (source, notice), and with sources after a gap."""
+    def attach(self, on_notice: Callable[[Topic, Notice], None], on_gap: Callable[[Collection[Topic]], None]) -> None:
+        """Set what is called with (topic, notice), and with topics after a gap."""
         self._on_notice, self._on_gap = on_notice, on_gap
 
     def start(self) -> None:
@@ -99,13 +99,13 @@ class RedisNotices:
         await self._tasks.stop()
         await cancel_and_wait(self._placing)
 
-    async def subscribe(self, sources: Collection[Source]) -> None:
+    async def subscribe(self, topics: Collection[Topic]) -> None:
         wait = _Wait()
         new = []
-        for source in sources:
-            subscription = self._subscriptions.get(source)
+        for topic in topics:
+            subscription = self._subscriptions.get(topic)
             if subscription is None:
-                subscription = self._add(source)
+                subscription = self._add(topic)
                 new.append(subscription)
             self._listen(subscription)
             if subscription.waits is not None:
@@ -117,31 +117,31 @@ class RedisNotices:
                 async with asyncio.timeout(CONFIRM_S):
                     await wait.done
         except TimeoutError:
-            self.unsubscribe(sources)
+            self.unsubscribe(topics)
             raise Unavailable("the notices cannot be listened to") from None
         except BaseException:
-            self.unsubscribe(sources)
+            self.unsubscribe(topics)
             raise
 
-    def retain(self, source: Source) -> bool:
-        subscription = self._subscriptions.get(source)
+    def retain(self, topic: Topic) -> bool:
+        subscription = self._subscriptions.get(topic)
         if subscription is None or subscription.waits is not None:
             return False
         self._listen(subscription)
         return True
 
-    def unsubscribe(self, sources: Iterable[Source]) -> None:
+    def unsubscribe(self, topics: Iterable[Topic]) -> None:
         loop = asyncio.get_running_loop()
-        for source in sources:
-            subscription = self._subscriptions[source]
+        for topic in topics:
+            subscription = self._subscriptions[topic]
             subscription.listeners -= 1
             if not subscription.listeners:
-                self._unused[source] = loop.time()
+                self._unused[topic] = loop.time()
         if self._unused and self._unused_timer is None:
             self._unused_timer = loop.call_later(GRACE_S, self._end_unused)
 
-    async def catch_up(self, room: Source, users: Collection[str], mark: str) -> Recent:
-        call = lua.catch_up(app=room.app, mark=mark, users=users)
+    async def catch_up(self, room: Topic, users: Collection[str], barrier: str) -> Recent:
+        call = lua.catch_up(app=room.app, barrier=barrier, users=users)
         reply = await self._executor.call(call, Keys.room(room.app, room.name))
         kept = (self._decoded(room, packed) for packed in reply.recent if packed)
         recent: list[OfRoom] = [notice for notice in kept if notice is not None]
@@ -149,31 +149,31 @@ class RedisNotices:
 
     # Subscriptions
 
-    def _add(self, source: Source) -> _Subscription:
-        subscription = self._subscriptions[source] = _Subscription(source)
+    def _add(self, topic: Topic) -> _Subscription:
+        subscription = self._subscriptions[topic] = _Subscription(topic)
         self._by_channel[subscription.channel] = subscription
         metrics.SUBSCRIPTIONS.inc()
         return subscription
 
     def _listen(self, subscription: _Subscription) -> None:
         if not subscription.listeners:
-            self._unused.pop(subscription.source, None)
+            self._unused.pop(subscription.topic, None)
         subscription.listeners += 1
 
     def _forget(self, subscription: _Subscription) -> None:
-        del self._subscriptions[subscription.source], self._by_channel[subscription.channel]
-        self._unused.pop(subscription.source, None)
+        del self._subscriptions[subscription.topic], self._by_channel[subscription.channel]
+        self._unused.pop(subscription.topic, None)
         metrics.SUBSCRIPTIONS.dec()
 
     def _end_unused(self) -> None:
         now = asyncio.get_running_loop().time()
         ended: dict[str, list[bytes]] = {}
         self._unused_timer = None
-        for source, since in list(self._unused.items()):
+        for topic, since in list(self._unused.items()):
             if since + GRACE_S > now:
                 self._unused_timer = asyncio.get_running_loop().call_at(since + GRACE_S, self._end_unused)
                 break
-            subscription = self._subscriptions[source]
+            subscription = self._subscriptions[topic]
             self._forget(subscription)
             if subscription.node is not None:
                 ended.setdefault(subscription.node, []).append(subscription.channel)
@@ -213,7 +213,7 @@ class RedisNotices:
                 logger.exception("notices: nodes could not be asked which slots they have")
                 continue
             waiting, self._to_place = self._to_place, []
-            known = [one for one in waiting if self._subscriptions.get(one.source) is one and one.node is None]
+            known = [one for one in waiting if self._subscriptions.get(one.topic) is one and one.node is None]
             for subscription in known:
                 if not subscription.listeners:
                     self._forget(subscription)
@@ -253,7 +253,7 @@ class RedisNotices:
 
     def _lose(self, subscriptions: Collection[_Subscription]) -> None:
         """The subscriptions are over. Report what may be missed, and subscribe to the rest anew."""
-        missed = [one.source for one in subscriptions if one.waits is None and one.listeners]
+        missed = [one.topic for one in subscriptions if one.waits is None and one.listeners]
         for subscription in subscriptions:
             subscription.node = None
             if subscription.waits is None:
@@ -285,19 +285,19 @@ class RedisNotices:
         subscription = self._by_channel.get(channel)
         if subscription is None:
             return
-        notice = self._decoded(subscription.source, content)
+        notice = self._decoded(subscription.topic, content)
         if notice is None:
             return
         try:
-            self._on_notice(subscription.source, notice)
+            self._on_notice(subscription.topic, notice)
         except Exception:
-            logger.exception("notices: a notice could not be handed on", extra={"app": subscription.source.app})
+            logger.exception("notices: a notice could not be handed on", extra={"app": subscription.topic.app})
 
-    def _decoded(self, source: Source, content: bytes) -> Any:
-        """A notice of `source`; None: it is none, or one of a newer version, and is passed over."""
+    def _decoded(self, topic: Topic, content: bytes) -> Any:
+        """A notice of `topic`; None: it is none, or one of a newer version, and is passed over."""
         try:
             return decode_notice(content)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             self.undecodable += 1
-            logger.warning("notices: not a notice: %s", error, extra={"app": source.app})
+            logger.warning("notices: not a notice: %s", error, extra={"app": topic.app})
             return None

@@ -8,11 +8,11 @@ from hiredis import ReplyError
 
 from readstate.domain.durability import Durability
 from readstate.errors import ReadStateError, UnknownOutcome
-from readstate.store.bringing_over import BringingOver
 from readstate.store.confirming import note_written
 from readstate.store.connections import NodeConnection
 from readstate.store.executor import RETRY_S, Reply
 from readstate.store.keys import SLOTS, Keys
+from readstate.store.migration import Migration
 from readstate.store.noted_layout import check_layout
 from readstate.store.pipelined_connection import DEADLINE_S
 from readstate.store.replies import Meaning, ScriptFailed, changes, classify, reply_or_raise, unanswered
@@ -30,7 +30,7 @@ class SingleServer:
         self._connection = connection
         self._address = address
         self.scripts = scripts
-        self._bringing_over = BringingOver(self.call)
+        self._migration = Migration(self.call)
 
     async def call(self, call: Call[Reply], key: str, *, repeatable: bool = True) -> Reply:
         script = self.scripts[call.script]
@@ -118,7 +118,7 @@ class SingleServer:
                 await check_layout(self)
                 await self._connection.load_functions_of(script)
             elif meaning is Meaning.OTHER_LAYOUT:
-                await self._bringing_over.after(reply)
+                await self._migration.after(reply)
             elif meaning is Meaning.PASSING and loop.time() < until:
                 await asyncio.sleep(RETRY_S)
             else:

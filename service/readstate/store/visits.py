@@ -32,7 +32,7 @@ class Visits(Operations):
     one script may visit on the other.
     """
 
-    async def settle(
+    async def visit_all(
         self, app: str, user: str, reply: Asked, ask: Callable[[], Awaitable[Asked]], *, follow: bool = False
     ) -> tuple[Asked, list[Visited]]:
         """Visit what the reply to a question leaves to its caller, and ask again until no copy lags

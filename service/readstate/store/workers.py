@@ -65,7 +65,7 @@ class Workers:
         return [_differs(name) for name in self._differing]
 
     async def begin(self) -> None:
-        """Give the first sign of life, and delete the functions that no living worker calls.
+        """Note this worker, and delete the functions that no living worker calls.
 
         Raises what Executor.call does.
         """
@@ -74,7 +74,7 @@ class Workers:
             await delete_functions(self._executor, used=used)
 
     async def note(self) -> Sequence[bytes]:
-        """Give a sign of life. Returns the notes of all. To be called every NOTE_EVERY_S.
+        """Note this worker again. Returns the notes of all. To be called every NOTE_EVERY_S.
 
         Raises what Executor.call does.
         """

@@ -5,5 +5,5 @@ forms      how an event becomes a request; a dialect may bring a form of its own
 standard   the native form
 signing    the signature headers of Standard Webhooks
 sender     brings a request to the receiver
-guard      keeps requests out of private networks
+addresses  keeps requests out of private networks
 """

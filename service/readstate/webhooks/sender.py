@@ -14,8 +14,8 @@ import msgspec
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
+from readstate.webhooks.addresses import AddressRefused, only_allowed
 from readstate.webhooks.forms import Answer, WebhookRequest
-from readstate.webhooks.guard import AddressRefused, guards
 
 TIMEOUT_S = 2.0  # of one request, from looking the name up to the end of the answer
 _AFTERWARDS_S = 0.5  # for the library to end a request
@@ -50,7 +50,7 @@ class Sender:
             limit=MAX_CONNECTIONS,
             ssl=self._tls,
             keepalive_timeout=KEEP_ALIVE_S,
-            **guards(allow_private=self._allow_private, resolver=self._resolver),
+            **only_allowed(allow_private=self._allow_private, resolver=self._resolver),
         )
         self._session = aiohttp.ClientSession(
             connector=connector,

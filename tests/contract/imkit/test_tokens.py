@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from readstate.domain.notices import Source, TokensRevoked
+from readstate.domain.notices import TokensRevoked, Topic
 from readstate.domain.tokens import Tokens
 from readstate.settings import Settings
 from readstate.store import tokens as stored_tokens
@@ -136,7 +136,7 @@ async def test_a_worker_that_starts_later_knows_of_revocations(imkit: Imkit, set
 async def test_revoking_is_announced_to_connections(imkit: Imkit, settings: Settings) -> None:
     """The notice names the token, so sockets with other tokens of the user stay."""
     await imkit.sign_in("al")
-    al = Source.user("default", "al")
+    al = Topic.user("default", "al")
     token_id = jwt.decode(imkit.tokens["al"], options={"verify_signature": False})["jti"]
     async with an_ear(imkit.executor, str(settings.redis_url), al) as ear:
         await imkit.as_user("al", "POST", "/me/logout")

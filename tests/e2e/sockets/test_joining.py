@@ -21,7 +21,7 @@ from readstate.dialects.imkit.sockets.following import Following
 from readstate.dialects.imkit.sockets.hub import Hub
 from readstate.dialects.imkit.sockets.joining import Joining
 from readstate.dialects.imkit.sockets.packets import ServerEvent
-from readstate.domain.notices import MessagePosted, Notice, Source
+from readstate.domain.notices import MessagePosted, Notice, Topic
 from readstate.store.connect import connect
 from readstate.store.executor import Executor
 from readstate.store.notices import RedisNotices
@@ -90,12 +90,12 @@ class Listener:
         self.following = Following(hub, self.store.changes)
         gaps = GapClosing(hub, self.following)
         self.joining = Joining(hub, self.notices, self.delivery, gaps.on_gap)
-        hub.on_said, hub.on_entered = self.joining.on_said, self.following.note
+        hub.on_unsettled, hub.on_entered = self.joining.on_unsettled, self.following.note
         self.notices.attach(self.on_notice, gaps.on_gap)
 
-    def on_notice(self, source: Source, notice: Notice) -> None:
-        self.following.hear(source, notice)
-        self.delivery.deliver(source, notice)
+    def on_notice(self, topic: Topic, notice: Notice) -> None:
+        self.following.on_notice(topic, notice)
+        self.delivery.deliver(topic, notice)
 
     async def add(self, app: str, user: str, phone: Any) -> None:
         """It also follows the user's read state."""

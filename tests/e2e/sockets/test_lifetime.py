@@ -20,7 +20,7 @@ from readstate.dialects.imkit.sockets.connection import CLIENT_LEFT, Connection
 from readstate.dialects.imkit.sockets.connections import LINGER_S as CONNECTION_LINGER_S
 from readstate.dialects.imkit.sockets.packets import Packet
 from readstate.dialects.imkit.sockets.server import SocketServer
-from readstate.domain.notices import CursorMoved, Source
+from readstate.domain.notices import CursorMoved, Topic
 from readstate.process.http_protocol import HttpProtocol
 from readstate.process.transport import LINGER_S
 from readstate.process.websocket_protocol import PIECE_BYTES, WebSocketProtocol
@@ -58,8 +58,8 @@ class Inside:
             "users": hub._users,
             "subscribers": dict(hub._subscribers),
             "listeners": [
-                source
-                for source, subscription in hub._notices._subscriptions.items()  # type: ignore[attr-defined]
+                topic
+                for topic, subscription in hub._notices._subscriptions.items()  # type: ignore[attr-defined]
                 if subscription.listeners
             ],
             "fetching": self.sockets._delivery._queues,
@@ -331,7 +331,7 @@ async def test_the_events_of_one_turn_are_one_write(inside: Inside, backend: Bac
             assert (await client.call("auth2", token))["RC"] == 0
         before = (phone.writes, laptop.writes)
         for seq in range(20):
-            inside.sockets._delivery.deliver(Source.room("default", room), CursorMoved(room, "bob", f"m{seq}", seq))
+            inside.sockets._delivery.deliver(Topic.room("default", room), CursorMoved(room, "bob", f"m{seq}", seq))
         heard = [[await client.next() for _ in range(20)] for client in (phone, laptop)]
         assert heard[0] == heard[1]
         assert [json.loads(packet[2:])[1]["messageID"] for packet in heard[0]] == [f"m{seq}" for seq in range(20)]
@@ -359,7 +359,7 @@ async def test_closing_after_a_gap_does_not_delay_a_stop(
 ) -> None:
     monkeypatch.setattr(closing, "GAP_SPREAD_S", 60.0)
     async with device(backend, "ann") as first, device(backend, "bob") as second:
-        inside.sockets._gap_closing.on_gap([Source.user("default", user) for user in ("ann", "bob")])
+        inside.sockets._gap_closing.on_gap([Topic.user("default", user) for user in ("ann", "bob")])
         await first.wait_until_closed()
         assert second.client.connected
         async with asyncio.timeout(5):

@@ -84,7 +84,9 @@ async def _audit_members(world: World) -> Sizes:
     """Of a large room without any of its lists."""
     planter, names = await _room(world, world.of(140, 200))
     for name in names:
-        await planter.record(name, cursor=900, ordinal=800, joined=700, read=950, at=2**40, told_until=2**39, moves=5)
+        await planter.record(
+            name, cursor=900, ordinal=800, joined=700, read=950, at=2**40, attentive_until=2**39, moves=5
+        )
     await planter.run("DEL", planter.room + ":c", planter.room + ":a")
     some = names[: world.of(5, 100)]
     await world.run(planter.room, repair=True, settings=SETTINGS, members=[(name.encode(), "1") for name in some])

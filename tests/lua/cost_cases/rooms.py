@@ -154,7 +154,7 @@ async def _members(world: World) -> Sizes:
 @case("catch_up")
 async def _catch_up(world: World) -> Sizes:
     names = await world.room(world.of(1, 200))
-    await world.run(Keys.room(world.app, "r"), app=world.app, mark="m", users=names)
+    await world.run(Keys.room(world.app, "r"), app=world.app, barrier="m", users=names)
     return {"users": len(names)}
 
 

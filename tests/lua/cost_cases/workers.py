@@ -35,8 +35,8 @@ async def _ack(world: World) -> Sizes:
     return {"members": len(told)}
 
 
-@case("snapshot")
-async def _snapshot(world: World) -> Sizes:
+@case("member_states")
+async def _member_states(world: World) -> Sizes:
     names = await world.room(world.of(10, 250))
     await world.messages(3)
     await world.store.messages.delete_message(app=world.app, room="r", message="m00002")
@@ -142,8 +142,8 @@ async def _hit_rate_limit(world: World) -> Sizes:
     return {}
 
 
-@case("bring_over_room")
-async def _bring_over_room(world: World) -> Sizes:
+@case("migrate_room")
+async def _migrate_room(world: World) -> Sizes:
     """Each step of a room with many of everything, and one of a room without anything."""
     most, many_of_each = world.of(3, 500), world.of(10, 1200)
     await write_room(world.executor, world.app, "empty")

@@ -10,7 +10,7 @@ from readstate.dialects.imkit.sockets.connection import STATE_LOST, TOKEN_ENDED,
 from readstate.dialects.imkit.sockets.following import Following
 from readstate.dialects.imkit.sockets.hub import Hub
 from readstate.domain.identity import Session
-from readstate.domain.notices import Source
+from readstate.domain.notices import Topic
 from readstate.errors import Unavailable
 from readstate.store.replies import ScriptFailed
 from tests.support.counted_notices import CountedNotices
@@ -59,7 +59,7 @@ async def test_a_socket_that_cannot_hear_again_after_a_gap_is_closed(
     changes: Any = None  # are not asked for
     gaps, phone = GapClosing(hub, Following(hub, changes)), Phone()
     await hub.add(APP, "ann", phone)
-    gaps.on_gap([Source.room(APP, "r")])
+    gaps.on_gap([Topic.room(APP, "r")])
     await phone.until_closed(STATE_LOST)
     assert hub.connections_of(APP, "ann") == []
     await gaps.stop()

@@ -20,14 +20,14 @@ from readstate.domain.notices import (
     Notice,
     RoomChanged,
     RoomDeleted,
-    Source,
     TokensRevoked,
+    Topic,
 )
 from readstate.errors import RoomUnknown, Unavailable
 from tests.support.counted_notices import CountedNotices
 
 APP = "demo"
-OF_R = Source.room(APP, "r")  # of which source a notice of a room came is not looked at
+OF_R = Topic.room(APP, "r")  # of which topic a notice of a room came is not looked at
 
 
 class FakeConnection:

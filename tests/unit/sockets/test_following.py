@@ -14,7 +14,7 @@ from readstate.dialects.imkit.sockets.following import ASKED_AT_ONCE, FAILING_AT
 from readstate.dialects.imkit.sockets.hub import Hub
 from readstate.dialects.imkit.sockets.packets import ServerEvent
 from readstate.domain.changes import MovedRoom, MovedRooms
-from readstate.domain.notices import RoomDeleted, Source
+from readstate.domain.notices import RoomDeleted, Topic
 from readstate.errors import Unavailable
 from readstate.store.replies import ScriptFailed
 from tests.support.counted_notices import CountedNotices
@@ -198,7 +198,7 @@ async def test_what_is_announced_during_a_question_is_asked_for_once_after_it(wo
 
 async def test_the_deletion_of_a_room_concerns_its_members(world: World) -> None:
     await world.add("ann")
-    world.following.hear(Source.room(APP, "r"), RoomDeleted("r"))
+    world.following.on_notice(Topic.room(APP, "r"), RoomDeleted("r"))
     await world.until_told("ann")
 
 

@@ -8,7 +8,7 @@ import weakref
 import pytest
 
 from readstate.dialects.imkit.sockets.hub import LOADS_AT_MOST, Hub
-from readstate.domain.notices import Source
+from readstate.domain.notices import Topic
 from readstate.errors import Unavailable
 from tests.support.counted_notices import CountedNotices
 
@@ -111,7 +111,7 @@ async def test_a_deleted_room_has_no_subscribers(hub: Hub[str], slow: SlowStore)
 async def test_a_join_while_loading_is_not_lost(hub: Hub[str], slow: SlowStore) -> None:
     """The store's answer is older than the join. The room is listened to for others, if at all."""
     said: list[tuple[str, str, str, bool]] = []
-    hub.on_said = lambda *what: said.append(what)
+    hub.on_unsettled = lambda *what: said.append(what)
     adding = asyncio.create_task(hub.add(APP, "ann", "phone"))
     answer = await slow.asked.get()
     hub.on_joined(APP, "r", ["ann"])
@@ -156,7 +156,7 @@ async def test_a_gap_while_loading_asks_again(hub: Hub[str], slow: SlowStore) ->
     """An answer from before the gap may lack what was lost in it."""
     adding = asyncio.create_task(hub.add(APP, "ann", "phone"))
     before = await slow.asked.get()
-    assert hub.remove_concerned([Source.user(APP, "ann")]) == []
+    assert hub.remove_concerned([Topic.user(APP, "ann")]) == []
     before.set_result(["old"])
     await slow.answer("new")
     await adding
@@ -168,7 +168,7 @@ async def test_a_user_whose_notices_are_lost_again_and_again_is_refused(hub: Hub
     adding = asyncio.create_task(hub.add(APP, "ann", "phone"))
     for _ in range(LOADS_AT_MOST):
         answer = await slow.asked.get()
-        hub.remove_concerned([Source.room(APP, "r")])
+        hub.remove_concerned([Topic.room(APP, "r")])
         answer.set_result(["r"])
     with pytest.raises(Unavailable):
         await adding
@@ -182,10 +182,10 @@ async def test_a_gap_concerns_the_user_or_the_members_of_the_room_and_no_one_els
     await add(hub, slow, "ann", "phone", "r", "s")
     await add(hub, slow, "bob", "tablet", "r")
     await add(hub, slow, "cid", "watch", "s")
-    assert hub.remove_concerned([Source.user(APP, "bob"), Source.user(APP, "eve"), Source.room("b", "s")]) == ["tablet"]
-    assert hub.remove_concerned([Source.room(APP, "r")]) == ["phone"]
+    assert hub.remove_concerned([Topic.user(APP, "bob"), Topic.user(APP, "eve"), Topic.room("b", "s")]) == ["tablet"]
+    assert hub.remove_concerned([Topic.room(APP, "r")]) == ["phone"]
     assert (subscribers(hub, "r"), subscribers(hub, "s")) == ([], ["watch"])
-    assert heard.counts == {Source.user(APP, "cid"): 1, Source.room(APP, "s"): 1}
+    assert heard.counts == {Topic.user(APP, "cid"): 1, Topic.room(APP, "s"): 1}
     await add(hub, slow, "ann", "laptop", "s")
     assert subscribers(hub, "s") == ["laptop", "watch"]
 
@@ -197,12 +197,12 @@ async def test_the_notices_of_the_user_and_of_each_room_are_listened_to_while_ne
     await add(hub, slow, "ann", "phone", "r", "s")
     await hub.add(APP, "ann", "laptop")
     await add(hub, slow, "bob", "tablet", "r")
-    users = {Source.user(APP, user): 1 for user in ("ann", "bob")}
-    assert heard.counts == {**users, Source.room(APP, "r"): 2, Source.room(APP, "s"): 1}
+    users = {Topic.user(APP, user): 1 for user in ("ann", "bob")}
+    assert heard.counts == {**users, Topic.room(APP, "r"): 2, Topic.room(APP, "s"): 1}
     hub.on_left(APP, "s", ["ann"])
     hub.on_joined(APP, "r", ["ann"])
     hub.remove(APP, "ann", "phone")
-    assert heard.counts == {**users, Source.room(APP, "r"): 2}
+    assert heard.counts == {**users, Topic.room(APP, "r"): 2}
     hub.remove(APP, "ann", "laptop")
     hub.on_room_deleted(APP, "r")
     hub.remove(APP, "bob", "tablet")
@@ -212,7 +212,7 @@ async def test_the_notices_of_the_user_and_of_each_room_are_listened_to_while_ne
 async def test_what_a_user_is_told_is_passed_on(hub: Hub[str], slow: SlowStore) -> None:
     """While the user is loaded it is kept, and passed on where the store says something else."""
     said: list[tuple[str, str, str, bool]] = []
-    hub.on_said = lambda *what: said.append(what)
+    hub.on_unsettled = lambda *what: said.append(what)
     adding = asyncio.create_task(hub.add(APP, "ann", "phone"))
     answer = await slow.asked.get()
     hub.on_membership(APP, "ann", "left", is_member=False)
@@ -282,22 +282,22 @@ class History:
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
         self.rooms: set[str] = set()
-        self.on_their_way: dict[Source, list[tuple[str, str, bool]]] = {}  # (kind, room, flag)
+        self.on_their_way: dict[Topic, list[tuple[str, str, bool]]] = {}  # (kind, room, flag)
         self.notices = CountedNotices(self.random.randrange(3))
         self.hub: Hub[str] = Hub(self.rooms_of, self.notices)
-        self.hub.on_said = self.settle
+        self.hub.on_unsettled = self.settle
         self.settling: set[asyncio.Task[None]] = set()
 
     def happen(self) -> None:
         room = self.random.choice("rst")
         joined = room not in self.rooms
         (self.rooms.add if joined else self.rooms.discard)(room)
-        self.publish(Source.room(APP, room), ("room", room, joined))
-        self.publish(Source.user(APP, "ann"), ("user", room, joined))
+        self.publish(Topic.room(APP, room), ("room", room, joined))
+        self.publish(Topic.user(APP, "ann"), ("user", room, joined))
 
-    def publish(self, source: Source, notice: tuple[str, str, bool]) -> None:
-        if source in self.notices.known:
-            self.on_their_way.setdefault(source, []).append(notice)
+    def publish(self, topic: Topic, notice: tuple[str, str, bool]) -> None:
+        if topic in self.notices.known:
+            self.on_their_way.setdefault(topic, []).append(notice)
 
     async def rooms_of(self, *, app: str, user: str) -> list[str]:
         for _ in range(self.random.randrange(3)):
@@ -309,38 +309,38 @@ class History:
 
     def settle(self, app: str, user: str, room: str, is_member: bool) -> None:
         async def ask() -> None:
-            source = Source.room(app, room)
-            await self.notices.subscribe([source])
-            self.publish(source, ("mark", room, room in self.rooms))
-            while any(kind == "mark" for kind, _, _ in self.on_their_way.get(source, [])):  # noqa: ASYNC110
+            topic = Topic.room(app, room)
+            await self.notices.subscribe([topic])
+            self.publish(topic, ("barrier", room, room in self.rooms))
+            while any(kind == "barrier" for kind, _, _ in self.on_their_way.get(topic, [])):  # noqa: ASYNC110
                 await asyncio.sleep(0)
-            self.notices.unsubscribe([source])
+            self.notices.unsubscribe([topic])
 
         task = asyncio.create_task(ask())
         self.settling.add(task)
         task.add_done_callback(self.settling.discard)
 
     def receive(self) -> None:
-        """The next notice of a source."""
-        sources = [source for source, coming in self.on_their_way.items() if coming]
-        if not sources:
+        """The next notice of a topic."""
+        topics = [topic for topic, coming in self.on_their_way.items() if coming]
+        if not topics:
             return
-        source = self.random.choice(sources)
-        kind, room, flag = self.on_their_way[source].pop(0)
+        topic = self.random.choice(topics)
+        kind, room, flag = self.on_their_way[topic].pop(0)
         if kind == "user":
             self.hub.on_membership(APP, "ann", room, is_member=flag)
         else:
             (self.hub.on_joined if flag else self.hub.on_left)(APP, room, ["ann"])
 
     def lose(self) -> None:
-        """The notices of a source that have not arrived yet are lost.
+        """The notices of a topic that have not arrived yet are lost.
 
-        When a mark is among them, what was to be settled by it concerns the user.
+        When a barrier is among them, what was to be settled by it concerns the user.
         """
-        ann = Source.user(APP, "ann")
-        source = self.random.choice([ann, *(Source.room(APP, room) for room in "rst")])
-        lost = self.on_their_way.pop(source, [])
-        self.hub.remove_concerned([source, ann] if any(kind == "mark" for kind, _, _ in lost) else [source])
+        ann = Topic.user(APP, "ann")
+        topic = self.random.choice([ann, *(Topic.room(APP, room) for room in "rst")])
+        lost = self.on_their_way.pop(topic, [])
+        self.hub.remove_concerned([topic, ann] if any(kind == "barrier" for kind, _, _ in lost) else [topic])
 
 
 @pytest.mark.parametrize("seed", range(300))

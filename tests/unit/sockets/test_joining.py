@@ -11,13 +11,13 @@ from readstate.dialects.imkit.sockets import joining as joining_module
 from readstate.dialects.imkit.sockets.delivery import Delivery
 from readstate.dialects.imkit.sockets.hub import Hub
 from readstate.dialects.imkit.sockets.joining import Joining
-from readstate.domain.notices import Joined, Mark, Recent, Source
+from readstate.domain.notices import Barrier, Joined, Recent, Topic
 from readstate.errors import Unavailable
 from readstate.store.replies import ScriptFailed
 from tests.support.counted_notices import CountedNotices
 from tests.support.waiting import wait_until
 
-APP, ROOM = "demo", Source.room("demo", "r")
+APP, ROOM = "demo", Topic.room("demo", "r")
 
 
 class Phone:
@@ -50,11 +50,11 @@ class AnsweringNotices(CountedNotices):
         self.error: Exception | None = None
         self.delivery: Delivery
 
-    async def catch_up(self, room: Source, users: Collection[str], mark: str) -> Recent:
+    async def catch_up(self, room: Topic, users: Collection[str], barrier: str) -> Recent:
         self.asked += 1
         if self.error:
             raise self.error
-        self.delivery.deliver(room, Mark(room.name, mark))
+        self.delivery.deliver(room, Barrier(room.name, barrier))
         return Recent(frozenset({"ann"}), [Joined(room.name, ["ann"])])
 
 
@@ -69,9 +69,9 @@ class World:
         self.hub: Hub[Any] = Hub(rooms_of, self.notices)
         self.delivery = Delivery(self.hub, Payloads(), on_revoked=lambda app, revoked: None)
         self.notices.delivery = self.delivery
-        self.lost: list[Source] = []
+        self.lost: list[Topic] = []
         self.joining = Joining(self.hub, self.notices, self.delivery, self.lost.extend)
-        self.hub.on_said = self.joining.on_said
+        self.hub.on_unsettled = self.joining.on_unsettled
 
     def hear(self, *, is_member: bool) -> None:
         """A notice of ann's."""
@@ -113,6 +113,6 @@ async def test_a_user_whose_room_does_not_say_it_has_missed_something(world: Wor
     world.hear(is_member=False)
 
     async def is_lost() -> bool:
-        return world.lost == [Source.user(APP, "ann")]
+        return world.lost == [Topic.user(APP, "ann")]
 
     await wait_until(is_lost, "ann to be lost", timeout_s=3)

@@ -10,7 +10,7 @@ from readstate.dialects.imkit.sockets.connections import Connections
 from readstate.dialects.imkit.sockets.following import Following
 from readstate.dialects.imkit.sockets.hub import Hub
 from readstate.domain.identity import Session
-from readstate.domain.notices import Source, TokensRevoked
+from readstate.domain.notices import TokensRevoked, Topic
 from readstate.domain.tokens import Tokens
 from readstate.errors import ReadStateError
 from readstate.tasks import Tasks, cancel_and_wait, repeat
@@ -67,10 +67,10 @@ class GapClosing:
         self._following = following
         self._closings = Tasks()
 
-    def on_gap(self, sources: Collection[Source]) -> None:
+    def on_gap(self, topics: Collection[Topic]) -> None:
         """Notices of these rooms and users were missed."""
         metrics.NOTICE_GAPS.inc()
-        concerned = self._hub.remove_concerned(sources)
+        concerned = self._hub.remove_concerned(topics)
         if concerned:
             logger.warning(
                 "after a gap in the notices %d sockets are closed or told within %g s", len(concerned), GAP_SPREAD_S

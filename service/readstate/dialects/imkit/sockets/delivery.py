@@ -54,7 +54,7 @@ class _RoomQueue:
 
 
 class Arrival:
-    """Users whose membership of a room is settled at a place in its notices, a mark.
+    """Users whose membership of a room is settled at a place in its notices, a barrier.
 
     `recent`: what the room has announced up to there. `lost`: at the end, those who have missed
     something.
@@ -80,27 +80,27 @@ class Delivery:
         self._on_revoked = on_revoked
         self._receipts = Receipts(hub)
         self._queues: dict[tuple[str, str], _RoomQueue] = {}
-        self._arrivals: dict[str, Arrival] = {}  # mark ->
+        self._arrivals: dict[str, Arrival] = {}  # barrier ->
         self._tasks = Tasks()
         self._throttle: Throttle[tuple[str, str]] = Throttle(
             ROOM_EVERY_S, lambda key: self._deliver(key[0], notices.RoomChanged(key[1]))
         )
 
-    def deliver(self, source: notices.Source, notice: notices.Notice) -> None:
+    def deliver(self, topic: notices.Topic, notice: notices.Notice) -> None:
         """Send a notice, or queue it. Does not wait."""
         if isinstance(notice, notices.TokensRevoked):
-            self._on_revoked(source.app, notice)
+            self._on_revoked(topic.app, notice)
         elif isinstance(notice, notices.MembershipChanged):
-            self._hub.on_membership(source.app, source.name, notice.room, is_member=notice.is_member)
+            self._hub.on_membership(topic.app, topic.name, notice.room, is_member=notice.is_member)
         elif not isinstance(notice, notices.CopyChanged):
-            self._deliver(source.app, notice)
+            self._deliver(topic.app, notice)
 
-    def expect(self, mark: str, arrival: Arrival | None) -> None:
-        """Settle `arrival` where `mark` comes; None: no longer."""
+    def expect(self, barrier: str, arrival: Arrival | None) -> None:
+        """Settle `arrival` where `barrier` comes; None: no longer."""
         if arrival is not None:
-            self._arrivals[mark] = arrival
+            self._arrivals[barrier] = arrival
         else:
-            self._arrivals.pop(mark, None)
+            self._arrivals.pop(barrier, None)
 
     def _deliver(self, app: str, notice: notices.OfRoom) -> None:
         queue = self._queues.get((app, notice.room))
@@ -142,8 +142,8 @@ class Delivery:
                 return not self._hub.has_subscribers(app, room)
             case notices.RoomChanged(room):
                 return not self._hub.has_subscribers(app, room) or self._throttle.defers((app, room))
-            case notices.Mark(_, mark):
-                return mark not in self._arrivals
+            case notices.Barrier(_, barrier):
+                return barrier not in self._arrivals
         return True
 
     async def _drain(self, app: str, room: str, queue: _RoomQueue) -> None:
@@ -180,8 +180,8 @@ class Delivery:
                 users = self._hub.local_members(app, room)
                 self._hub.on_room_deleted(app, room)
                 await self._send_left(app, room, users, queue, deleted=True)
-            case notices.Mark(room, mark):
-                await self._settle(app, room, self._arrivals.pop(mark), queue)
+            case notices.Barrier(room, barrier):
+                await self._settle(app, room, self._arrivals.pop(barrier), queue)
 
     # Who has joined, or left, and was not heard to
 

@@ -97,16 +97,16 @@ class Following:
             if not follower.connections:
                 del self._followers[app, user]
 
-    def hear(self, source: notices.Source, notice: notices.Notice) -> None:
+    def on_notice(self, topic: notices.Topic, notice: notices.Notice) -> None:
         """Something was announced: find out what has changed for those whom it concerns."""
         if not self._followers:
             return
-        app = source.app
+        app = topic.app
         match notice:
             case notices.CursorMoved():
                 self.note(app, notice.member)
             case notices.MembershipChanged() | notices.CopyChanged():
-                self.note(app, source.name)
+                self.note(app, topic.name)
             case notices.MessagePosted(change="edit"):
                 pass
             case (

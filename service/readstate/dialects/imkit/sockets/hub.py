@@ -18,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Generic, Protocol, TypeVar
 
-from readstate.domain.notices import Notices, Source
+from readstate.domain.notices import Notices, Topic
 from readstate.errors import Unavailable
 
 AnyConnection = TypeVar("AnyConnection")
@@ -45,22 +45,22 @@ class _LocalUser(Generic[AnyConnection]):
         self.is_stale = False  # notices were lost while loading, so the answer may lack them
 
     @property
-    def source(self) -> Source:
-        return Source.user(*self.key)
+    def topic(self) -> Topic:
+        return Topic.user(*self.key)
 
 
 class Hub(Generic[AnyConnection]):
     """The index. Only `add` waits.
 
-    To be set: `on_said(app, user, room, is_member)`, what the user's notices say of a room, and its
-    own may not have said; and `on_entered(app, user)`, a user is in one more room, of which some
-    notices may have passed already.
+    To be set: `on_unsettled(app, user, room, is_member)`, what the user's notices say of a room,
+    and its own may not have said; and `on_entered(app, user)`, a user is in one more room, of which
+    some notices may have passed already.
     """
 
     def __init__(self, rooms_of: RoomsOf, notices: Notices) -> None:
         self._rooms_of = rooms_of
         self._notices = notices
-        self.on_said: Callable[[str, str, str, bool], None] = lambda app, user, room, is_member: None
+        self.on_unsettled: Callable[[str, str, str, bool], None] = lambda app, user, room, is_member: None
         self.on_entered: Callable[[str, str], None] = lambda app, user: None
         self._users: dict[tuple[str, str], _LocalUser[AnyConnection]] = {}
         self._loading: set[_LocalUser[AnyConnection]] = set()
@@ -161,16 +161,16 @@ class Hub(Generic[AnyConnection]):
         if local.rooms is None:
             local.changes[room] = is_member
         else:
-            self.on_said(app, user, room, is_member)
+            self.on_unsettled(app, user, room, is_member)
 
     # Gaps
 
-    def remove_concerned(self, sources: Collection[Source]) -> list[AnyConnection]:
-        """Notices of `sources` were lost: unsubscribe all whom they concern, and return these."""
+    def remove_concerned(self, topics: Collection[Topic]) -> list[AnyConnection]:
+        """Notices of `topics` were lost: unsubscribe all whom they concern, and return these."""
         for local in self._loading:
             local.is_stale = True
         concerned: dict[_LocalUser[AnyConnection], None] = {}
-        for kind, app, name in sources:
+        for kind, app, name in topics:
             if kind == "room":
                 concerned.update(dict.fromkeys(self._subscribers.get((app, name), ())))
             else:
@@ -195,7 +195,7 @@ class Hub(Generic[AnyConnection]):
         self._loading.add(local)
         try:
             for _ in range(LOADS_AT_MOST):
-                held: list[Source] = []
+                held: list[Topic] = []
                 try:
                     rooms = await self._read_rooms(local, held)
                     if self._users.get(local.key) is not local:
@@ -210,26 +210,26 @@ class Hub(Generic[AnyConnection]):
             local.loading = None
             self._loading.discard(local)
 
-    async def _read_rooms(self, local: _LocalUser[AnyConnection], held: list[Source]) -> Collection[str]:
+    async def _read_rooms(self, local: _LocalUser[AnyConnection], held: list[Topic]) -> Collection[str]:
         """The user's rooms. They and the user are subscribed to then, once more: that is `held`."""
         local.is_stale, local.changes = False, {}
         app, user = local.key
-        await _subscribe(self._notices, [local.source], held)
+        await _subscribe(self._notices, [local.topic], held)
         rooms = await self._rooms_of(app=app, user=user)
-        await _subscribe(self._notices, [Source.room(app, room) for room in rooms], held)
+        await _subscribe(self._notices, [Topic.room(app, room) for room in rooms], held)
         return rooms
 
     def _set_rooms(self, local: _LocalUser[AnyConnection], rooms: Collection[str]) -> None:
         """The rooms are known, and are subscribed to."""
         app, user = local.key
         changes, local.changes, local.rooms = local.changes, {}, set()
-        self._notices.retain(local.source)
+        self._notices.retain(local.topic)
         for room in rooms:
             if changes.pop(room, True):
                 self._enter_if_heard(local, room)
         for room, joined in changes.items():
             if joined:
-                self.on_said(app, user, room, True)
+                self.on_unsettled(app, user, room, True)
 
     # The index
 
@@ -239,12 +239,12 @@ class Hub(Generic[AnyConnection]):
     def _enter_if_heard(self, local: _LocalUser[AnyConnection], room: str) -> None:
         assert local.rooms is not None
         app, user = local.key
-        if self._notices.retain(Source.room(app, room)):
+        if self._notices.retain(Topic.room(app, room)):
             key = (app, room)
             local.rooms.add(self._ids.setdefault(key, room))
             self._subscribers[key][local] = None
         else:  # the room is not listened to any more, or the subscription was lost
-            self.on_said(app, user, room, True)
+            self.on_unsettled(app, user, room, True)
 
     def _leave(self, local: _LocalUser[AnyConnection], room: str) -> None:
         assert local.rooms is not None
@@ -257,7 +257,7 @@ class Hub(Generic[AnyConnection]):
             self._subscribers[app, room].pop(local, None)
             if not self._subscribers[app, room]:
                 del self._subscribers[app, room], self._ids[app, room]
-            self._notices.unsubscribe([Source.room(app, room)])
+            self._notices.unsubscribe([Topic.room(app, room)])
 
     def _forget_if_unused(self, local: _LocalUser[AnyConnection]) -> None:
         if not local.connections and not local.pending and self._users.get(local.key) is local:
@@ -267,9 +267,9 @@ class Hub(Generic[AnyConnection]):
         del self._users[local.key]
         if local.rooms is not None:
             self._unsubscribe(local, local.rooms)
-            self._notices.unsubscribe([local.source])
+            self._notices.unsubscribe([local.topic])
 
 
-async def _subscribe(notices: Notices, sources: Collection[Source], held: list[Source]) -> None:
-    await notices.subscribe(sources)
-    held += sources
+async def _subscribe(notices: Notices, topics: Collection[Topic], held: list[Topic]) -> None:
+    await notices.subscribe(topics)
+    held += topics

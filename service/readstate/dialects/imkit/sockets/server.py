@@ -32,7 +32,7 @@ from readstate.dialects.imkit.sockets.session_ids import worker_of
 from readstate.dialects.imkit.sockets.verifier import Rejection, Verifier, client_key, preflight_headers, query_of
 from readstate.dialects.imkit.sockets.websocket import WebSocketTransport
 from readstate.domain.limits import MAX_BODY_BYTES
-from readstate.domain.notices import Notice, Notices, Source
+from readstate.domain.notices import Notice, Notices, Topic
 from readstate.settings import Settings
 
 STOP_WITHIN_S = 10.0
@@ -65,7 +65,7 @@ class SocketServer:
         self._delivery = Delivery(hub, payloads, on_revoked=self._token_watch.on_revoked)
         self._is_stopping = False
         self._joining = Joining(hub, notices, self._delivery, self._gap_closing.on_gap)
-        hub.on_said = self._joining.on_said
+        hub.on_unsettled = self._joining.on_unsettled
         hub.on_entered = self._following.note
         notices.attach(self._on_notice, self._gap_closing.on_gap)
 
@@ -145,9 +145,9 @@ class SocketServer:
         elif await websocket.upgrade(writer, receive, connection):
             await websocket.serve(self.connections, writer, receive, connection)
 
-    def _on_notice(self, source: Source, notice: Notice) -> None:
-        self._following.hear(source, notice)
-        self._delivery.deliver(source, notice)
+    def _on_notice(self, topic: Topic, notice: Notice) -> None:
+        self._following.on_notice(topic, notice)
+        self._delivery.deliver(topic, notice)
 
     def _open(
         self, scope: Message, query: Mapping[str, str], send: Send, transport: Transport, upgrades: list[str]

@@ -31,7 +31,7 @@ def check_address(text: str) -> None:
         raise AddressRefused(f"{address} is not a public address; READSTATE_WEBHOOK_ALLOW_PRIVATE=true allows it")
 
 
-class GuardedResolver(AbstractResolver):
+class CheckingResolver(AbstractResolver):
     """Looks up names.
 
     Fails with AddressRefused when an address of the answer must not be connected to.
@@ -52,18 +52,18 @@ class GuardedResolver(AbstractResolver):
         await self._resolver.close()
 
 
-def guarded_socket(address_info: tuple[Any, ...]) -> socket.socket:
+def checked_socket(address_info: tuple[Any, ...]) -> socket.socket:
     """A socket for one address (family, type, protocol, name, address). Raises AddressRefused."""
     family, kind, protocol, _, address = address_info
     check_address(address[0])
     return socket.socket(family, kind, protocol)
 
 
-def guards(*, allow_private: bool, resolver: AbstractResolver | None = None) -> dict[str, Any]:
-    """The arguments that make an aiohttp connector keep to the guard.
+def only_allowed(*, allow_private: bool, resolver: AbstractResolver | None = None) -> dict[str, Any]:
+    """The arguments that make an aiohttp connector connect to allowed addresses only.
 
     One request asks `resolver` (default: the system's) once.
     """
     if allow_private:
         return {"resolver": resolver or ThreadedResolver(), "use_dns_cache": False}
-    return {"resolver": GuardedResolver(resolver), "use_dns_cache": False, "socket_factory": guarded_socket}
+    return {"resolver": CheckingResolver(resolver), "use_dns_cache": False, "socket_factory": checked_socket}

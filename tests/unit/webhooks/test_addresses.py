@@ -15,8 +15,8 @@ import pytest_asyncio
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from readstate.urls import TargetRefused, check_url, is_refused
+from readstate.webhooks.addresses import AddressRefused, CheckingResolver, checked_socket
 from readstate.webhooks.forms import WebhookRequest
-from readstate.webhooks.guard import AddressRefused, GuardedResolver, guarded_socket
 from readstate.webhooks.sender import Sender
 from tests.support.receiver import Receiver, Reply
 
@@ -102,7 +102,7 @@ async def receiver() -> AsyncIterator[Receiver]:
         yield receiver
 
 
-def guarded(url: str, resolver: AbstractResolver | None = None) -> Sender:
+def checked(url: str, resolver: AbstractResolver | None = None) -> Sender:
     return Sender(url, allow_private=False, tls=TLS, resolver=resolver)
 
 
@@ -121,10 +121,10 @@ def test_no_spelling_of_a_private_host_may_be_set(scheme: str, spelling: str) ->
 
 
 async def test_no_spelling_leads_to_a_connection(receiver: Receiver) -> None:
-    """Even an unchecked URL: the guard of the connection works alone."""
+    """Even an unchecked URL: the check of the connection works alone."""
 
     async def reason(url: str) -> str:
-        async with guarded(url, Hostile(["127.0.0.1"])) as sender:
+        async with checked(url, Hostile(["127.0.0.1"])) as sender:
             return (await sender.send(REQUEST)).reason
 
     urls = [f"{scheme}://{spelling}:{receiver.port}/hook" for spelling in SPELLINGS for scheme in ("http", "https")]
@@ -137,7 +137,7 @@ async def test_no_spelling_leads_to_a_connection(receiver: Receiver) -> None:
 
 
 async def test_the_listener_would_have_counted(receiver: Receiver) -> None:
-    """Without the guard the same listener is reached: by address, by odd spellings, and by any
+    """Without the check the same listener is reached: by address, by odd spellings, and by any
     resolver.
     """
     for host in ("127.0.0.1", "localhost", "0x7f.1", "metadata.google.internal"):
@@ -163,7 +163,7 @@ async def test_the_listener_would_have_counted(receiver: Receiver) -> None:
 )
 async def test_a_name_with_one_private_address_is_not_connected_to(receiver: Receiver, answer: list[str]) -> None:
     """Also among public ones: the system chooses which is tried first."""
-    async with guarded(f"http://hooks.example.org:{receiver.port}/", Sayings(answer)) as sender:
+    async with checked(f"http://hooks.example.org:{receiver.port}/", Sayings(answer)) as sender:
         assert (await sender.send(REQUEST)).reason == "refused_address"
     assert receiver.connections == 0
 
@@ -175,13 +175,13 @@ async def test_a_name_is_looked_up_once_and_the_address_that_was_checked_is_conn
     connected_to = []
 
     def unreachable(address_info: tuple[object, ...]) -> socket.socket:
-        guarded_socket(address_info).close()
+        checked_socket(address_info).close()
         connected_to.append(address_info[4][0])  # type: ignore[index]
         raise OSError("not in a test")
 
-    monkeypatch.setattr("readstate.webhooks.guard.guarded_socket", unreachable)
+    monkeypatch.setattr("readstate.webhooks.addresses.checked_socket", unreachable)
     rebinding = Sayings(["93.184.215.14"], ["127.0.0.1"])
-    async with guarded(f"http://hooks.example.org:{receiver.port}/", rebinding) as sender:
+    async with checked(f"http://hooks.example.org:{receiver.port}/", rebinding) as sender:
         assert (await sender.send(REQUEST)).reason == "connection"
         assert (rebinding.asked, connected_to) == (1, ["93.184.215.14"])
         # The next attempt looks the name up anew, and checks anew.
@@ -190,11 +190,11 @@ async def test_a_name_is_looked_up_once_and_the_address_that_was_checked_is_conn
 
 
 async def test_a_resolver_that_lies_between_check_and_connection_meets_the_second_check(receiver: Receiver) -> None:
-    """The socket itself is guarded, wherever its address comes from."""
+    """The socket itself is checked, wherever its address comes from."""
     for address in ("127.0.0.1", "::1", "169.254.169.254"):
         with pytest.raises(AddressRefused):
-            guarded_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", (address, receiver.port)))
-    guarded_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("8.8.8.8", 443))).close()
+            checked_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", (address, receiver.port)))
+    checked_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("8.8.8.8", 443))).close()
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -214,7 +214,7 @@ async def test_proxies_of_the_environment_are_not_used(receiver: Receiver, monke
     """A proxy would resolve the name itself."""
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, receiver.url)
-    async with guarded("http://hooks.example.org/", Sayings(["127.0.0.1"])) as sender:
+    async with checked("http://hooks.example.org/", Sayings(["127.0.0.1"])) as sender:
         assert (await sender.send(REQUEST)).reason == "refused_address"
     assert receiver.connections == 0
 
@@ -311,13 +311,13 @@ def test_a_public_address_in_disguise_is_refused(private: str) -> None:
 
 
 async def test_lookups_go_on_side_by_side(receiver: Receiver) -> None:
-    """The guard holds for many at once as for one."""
-    async with guarded(f"http://hooks.example.org:{receiver.port}/", Sayings(["127.0.0.1"])) as sender:
+    """The check holds for many at once as for one."""
+    async with checked(f"http://hooks.example.org:{receiver.port}/", Sayings(["127.0.0.1"])) as sender:
         answers = await asyncio.gather(*(sender.send(REQUEST) for _ in range(50)))
     assert {answer.reason for answer in answers} == {"refused_address"}
     assert receiver.connections == 0
 
 
-async def test_the_guard_of_names_keeps_the_answer_as_it_is() -> None:
-    resolver = GuardedResolver(Sayings(["8.8.8.8", "1.1.1.1"]))
+async def test_the_check_of_names_keeps_the_answer_as_it_is() -> None:
+    resolver = CheckingResolver(Sayings(["8.8.8.8", "1.1.1.1"]))
     assert [one["host"] for one in await resolver.resolve("hooks.example.org", 443)] == ["8.8.8.8", "1.1.1.1"]

@@ -1,5 +1,5 @@
 #!lua flags=no-writes
--- snapshot: what a room says of some users now, for an audit and for derived counts.
+-- member_states: what a room says of some users now, for an audit and for derived counts.
 --
 -- Key        room
 -- Args       ...users
@@ -17,14 +17,14 @@
 local room = load_head(key)
 local states = {}
 for _, user in ipairs(users) do
-    local cursor, ordinal, told_until
+    local cursor, ordinal, attentive_until
     if room and not room.deleted then
-        cursor, ordinal, told_until = load_counts(room, user)
+        cursor, ordinal, attentive_until = load_counts(room, user)
     end
     states[#states + 1] = user
     states[#states + 1] = cursor or 0
     states[#states + 1] = cursor and unread_after(room, ordinal) or 0
-    local attentive = cursor and room.ordinal < told_until
+    local attentive = cursor and room.ordinal < attentive_until
     states[#states + 1] = cursor and copy_state(room, room.ordinal + 1) or GONE
     states[#states + 1] = redis.call("HEXISTS", key .. PENDING, user)
     states[#states + 1] = attentive and 1 or 0

@@ -1,8 +1,8 @@
-"""Keys of an earlier layout are brought over to the present one, each by itself.
+"""Keys of an earlier layout are migrated to the present one, each by itself.
 
 A script that meets such a key is refused before it writes (lua/lib/layouts.lua). Then the executor
 brings the key over and repeats the call, so that a service can work on a store in which most is
-still of an earlier layout. What is not asked for is brought over beside that (layout.py).
+still of an earlier layout. What is not asked for is migrated beside that (layout.py).
 
 Bringing a key over goes in short steps. Each leaves a state from which any process can go on, so it
 does no harm to be interrupted, or to be done by several processes at once.
@@ -21,29 +21,29 @@ from readstate.tasks import Shared
 
 VALUES_AT_ONCE = 250  # in one step; some milliseconds
 
-_STEPS = {"r": lua.bring_over_room}  # by the kind of the key; a step answers whether more is to be done
+_STEPS = {"r": lua.migrate_room}  # by the kind of the key; a step answers whether more is to be done
 
 
-class BringingOver:
-    """Brings keys over. `call` runs a script in the slot of a key."""
+class Migration:
+    """Migrates keys. `call` runs a script in the slot of a key."""
 
     def __init__(self, call: Callable[[Call[bool], str], Awaitable[bool]]) -> None:
         self._call = call
         self._running: Shared[str, None] = Shared()
 
-    async def bring_over(self, key: str) -> None:
+    async def migrate(self, key: str) -> None:
         """Bring a key over. Who needs the same one waits for the same steps."""
         await self._running.result(key, self._take_steps)
 
     async def after(self, reply: ReplyError) -> None:
-        """Bring over what a script met, so that it can be called again.
+        """Migrate what a script met, so that it can be called again.
 
         Raises LaterLayout, or Unavailable when the store does not answer.
         """
         number, key = other_layout(reply)
         if number > LAYOUT:
             raise LaterLayout(later_layout(number))
-        await self.bring_over(key)
+        await self.migrate(key)
 
     async def _take_steps(self, key: str) -> None:
         step = _STEPS[key[1]](most=VALUES_AT_ONCE)

@@ -1,14 +1,14 @@
--- bringing_messages_over: the messages of a room of layout 1. There the log has
+-- migrating_messages: the messages of a room of layout 1. There the log has
 -- seq -> (id, sender, Unix ms, where the sender had joined, row), and the index
--- id -> (seq, ordinal, kind). Both are set aside under other names, and go into the log and the
+-- id -> (seq, ordinal, kind). Both are set unmigrated under other names, and go into the log and the
 -- index of this layout from there.
 --@include lib/batches
 --@include lib/messages
 
--- Bring at most `most` messages over, the oldest first. Returns how many that were, and true when
+-- Migrate at most `most` messages, the oldest first. Returns how many that were, and true when
 -- it is done.
-local function bring_messages_over(room, most)
-    local log, places = room.key .. ASIDE, room.key .. ASIDE_PLACES
+local function migrate_messages(room, most)
+    local log, places = room.key .. UNMIGRATED, room.key .. UNMIGRATED_PLACES
     if redis.call("EXISTS", log) == 0 then
         if room.oldest > room.seq then
             return 0, true

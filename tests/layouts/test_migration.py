@@ -1,6 +1,6 @@
 """Random histories in which rooms are again and again as layout 1 had them.
 
-They are brought over when they are next asked for, or by steps that end anywhere. The scripts equal
+They are migrated when they are next asked for, or by steps that end anywhere. The scripts equal
 the model all the same.
 """
 
@@ -39,7 +39,7 @@ def lua_with_writer(lua_dir: Path | None) -> Iterator[Path]:
 
 
 class EarlierLayoutMachine(ReadStateMachine):
-    """Also writes rooms in layout 1, and begins to bring them over: now and then, and before every
+    """Also writes rooms in layout 1, and begins to migrate them: now and then, and before every
     third operation the room that it is about.
     """
 
@@ -66,11 +66,11 @@ class EarlierLayoutMachine(ReadStateMachine):
             if there:
                 there.term = None  # which layout 1 does not know
         if known := self.copies.rooms.get(room):
-            told_until = 0 if known.derived else self.model.worlds[self.app][room].ordinal + 1
-            known.told_until = dict.fromkeys(known.told_until, told_until)
+            attentive_until = 0 if known.derived else self.model.worlds[self.app][room].ordinal + 1
+            known.attentive_until = dict.fromkeys(known.attentive_until, attentive_until)
             known.indexed, known.large = set(), known.derived
         for _ in range(steps):
-            await self.bench.executor.call(lua.bring_over_room(most=most), key)
+            await self.bench.executor.call(lua.migrate_room(most=most), key)
 
 
 @pytest.mark.timeout(3600)
