@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any, Self
 
 from readstate.dialects.http.frame_writer import FRAMES
@@ -96,6 +97,12 @@ class AsgiSocket:
 
     def is_writable(self) -> bool:
         return True
+
+    def on_unwritable(self) -> None:
+        """Never called either."""
+
+    def direct_write(self) -> Callable[[bytes], object]:
+        return self.write_frames
 
     def write_frames(self, data: bytes) -> None:
         self.writes += 1

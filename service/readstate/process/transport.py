@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 # Beyond this nothing is added to what a client has not taken yet. One answer may be longer; after
@@ -43,6 +44,10 @@ class GatheringTransport:
         # uvloop raises it for a client that went away in this turn.
         with contextlib.suppress(RuntimeError):
             self._transport.write(data)
+
+    def direct_write(self) -> Callable[[bytes], object] | None:
+        """The real transport's `write`; None while something waits here, or after `close`."""
+        return None if self._waiting or self.is_closing() else self._transport.write
 
     def close(self) -> None:
         """Close after what was written.

@@ -36,10 +36,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol, Movable):
 
     place: Place | None = None
     on_writable: Callable[[], None]
+    on_unwritable: Callable[[], None]
+    _is_paused = False  # the client does not take what is written
     _unread: bytes | memoryview = b""
 
     def connection_made(self, transport: Any) -> None:
-        self.on_writable = lambda: None
+        self.on_writable = self.on_unwritable = lambda: None
         super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -69,6 +71,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol, Movable):
 
     async def send(self, message: Any) -> None:
         await super().send(message)
+        if self.close_sent:
+            self.on_unwritable()
         if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
             self.handshake_complete = True  # else uvicorn reports that it was not
 
@@ -98,13 +102,20 @@ class WebSocketProtocol(WebSocketsSansIOProtocol, Movable):
                 return
         super().send_receive_event_to_app()
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._is_paused = True
+        self.on_unwritable()
+
     def resume_writing(self) -> None:
         super().resume_writing()
+        self._is_paused = False
         self.on_writable()
 
     def shutdown(self) -> None:
         begin_stop(self.app_state)
         super().shutdown()
+        self.on_unwritable()
 
     def _fail(self, code: CloseCode, reason: str) -> None:
         """End it at once: the client breaks the protocol."""
@@ -137,12 +148,18 @@ class WebSocketProtocol(WebSocketsSansIOProtocol, Movable):
 
     def is_writable(self) -> bool:
         """Whether the client takes what is written. When it does again, `on_writable` is called."""
-        return self.writable.is_set() and not self.close_sent and not self.transport.is_closing()
+        return not (self._is_paused or self.close_sent or self.transport.is_closing())
 
     def write_frames(self, frames: bytes) -> None:
         """Write finished frames; only while it is writable."""
         transport: Any = self.transport  # a GatheringTransport
         transport.write_now(frames)
+
+    def direct_write(self) -> Callable[[bytes], object] | None:
+        """What writes finished frames in the shortest way, until `on_unwritable` is called; None
+        when there is no such way now. It raises RuntimeError for a client that went away.
+        """
+        return self.transport.direct_write() if self.is_writable() else None  # type: ignore[attr-defined]
 
     def start_close(self, code: int, reason: str) -> None:
         """Send a close frame, and close when the client has answered it or after LINGER_S."""

@@ -323,7 +323,7 @@ async def test_a_client_that_does_not_read_does_not_keep_a_closing_connection(in
 
 
 async def test_the_events_of_one_turn_are_one_write(inside: Inside, backend: Backend) -> None:
-    """To each socket. The bytes are the same for all of them."""
+    """To each socket. The bytes are the same for all of them, and are one write."""
     room = await backend.room("room", "ann")
     token = await backend.token("ann")
     async with AsgiSocket(inside.service) as phone, AsgiSocket(inside.service) as laptop:

@@ -1,6 +1,6 @@
 """One connection to a client: its encoding, its user, its send queue, and how it is closed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
@@ -57,6 +57,11 @@ class Transport(Protocol):
 
     def send(self, packets: Sequence[Packet]) -> None: ...
 
+    def direct_write(self) -> Callable[[bytes], object] | None:
+        """What sends a frame in the shortest way, until the connection's `on_unwritable` is called;
+        None: there is no such way now. It raises RuntimeError when the client went away.
+        """
+
     def close(self, code: int, reason: str) -> None:
         """Close it. All packets have been sent."""
 
@@ -93,6 +98,8 @@ class Connection:
     held_events: list[bytes] = field(default_factory=list)  # packets that came before auth2, unchanged
     held_bytes: int = 0
     _queue: SendQueue = field(init=False)
+    _write: Callable[[bytes], object] | None = None  # the transport's `direct_write`, while the queue is empty
+    _only: Packet | None = None  # the packet of this turn, for `_write`: the usual case
     _close_reason: CloseReason | None = None
 
     def __post_init__(self) -> None:
@@ -113,7 +120,12 @@ class Connection:
 
     def send_event(self, event: ServerEvent) -> None:
         """Queue an event."""
-        self._push(event.packet(self.encoding))
+        packet = event.packet(self.encoding)
+        if self._write is None or self._only is not None:
+            self._push(packet)
+        else:
+            self._only = packet
+            self.host.flush_soon(self)
 
     def send_batch(self, batch: EventBatch) -> None:
         """Queue events, joined if little waits: else newer ones may replace them one by one."""
@@ -143,6 +155,7 @@ class Connection:
         if self.is_closing:
             return
         self._close_reason = reason
+        self._enqueue_only()
         self.host.on_closing(self, reason)
         if reason.at_once:
             self._queue.is_sealed = True
@@ -159,12 +172,28 @@ class Connection:
 
     def flush(self) -> None:
         """Send as many queued packets as the transport takes."""
+        if self._only is not None and self._write is not None:
+            only, self._only = self._only, None
+            try:
+                self._write(only.frame)
+            except RuntimeError:
+                self._write = None  # the client went away in this turn, and that is reported soon
+            return
+        self._enqueue_only()
         if self._queue and self.transport.is_writable():
             self.transport.send(self._queue.pop_batch())
             if self._queue:
                 self.host.flush_soon(self)
-        if self._close_reason is not None and not self._queue:
+        if self._queue:
+            return
+        if self._close_reason is not None:
             self.transport.close(self._close_reason.code, self._close_reason.reason)
+        else:
+            self._write = self.transport.direct_write()
+
+    def on_unwritable(self) -> None:
+        """The transport takes nothing more for now. When it does again, it calls `flush`."""
+        self._enqueue_only()
 
     def on_transport_closed(self) -> None:
         """The transport is closed, by either side."""
@@ -173,8 +202,16 @@ class Connection:
         self._queue.on_overflow = lambda: None
 
     def _push(self, packet: Packet) -> None:
+        self._enqueue_only()
         self._queue.push(packet)
         self.host.flush_soon(self)
+
+    def _enqueue_only(self) -> None:
+        """Let what comes next wait behind the packet of this turn."""
+        self._write = None
+        if self._only is not None:
+            only, self._only = self._only, None
+            self._queue.push(only)
 
     def _on_overflow(self) -> None:
         self.close(SLOW_CLIENT)

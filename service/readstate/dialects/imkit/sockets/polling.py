@@ -57,6 +57,9 @@ class PollingTransport:
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(packets)
 
+    def direct_write(self) -> None:
+        """There is none: what a turn brings is one response."""
+
     def release(self) -> None:
         """Answer a waiting GET with no packets."""
         self.send([_NOOP])

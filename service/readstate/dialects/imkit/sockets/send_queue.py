@@ -63,7 +63,6 @@ class SendQueue:
     on_overflow: Callable[[], None]
     is_sealed: bool = False  # no more packets are accepted
     counted_bytes: int = 0  # behind the packet that is sent next
-    _only: Packet | None = None  # the packet that waits alone, which is the usual case
     _packets: dict[int, Packet] = field(default_factory=dict)
     _receipts: dict[tuple[str, str], int] = field(default_factory=dict)
     _next: int = 0
@@ -71,18 +70,12 @@ class SendQueue:
     _budget: QueueBudget | None = None
 
     def __len__(self) -> int:
-        return len(self._packets) + (self._only is not None)
+        return len(self._packets)
 
     def push(self, packet: Packet) -> None:
         """Add a packet. Does nothing when the queue is sealed."""
         if self.is_sealed:
             return
-        if not self._packets:
-            if self._only is None:
-                self._only = packet
-                return
-            self._append(self._only)
-            self._only = None
         self._append(packet)
         self._count()
         if len(self._packets) > MAX_PACKETS or self.counted_bytes > MAX_BYTES:
@@ -96,9 +89,6 @@ class SendQueue:
         They are no longer counted, though the transport may send them slowly. So a batch must be
         small.
         """
-        if self._only is not None:
-            alone, self._only = [self._only], None
-            return alone
         numbers, size = [], 0
         for number, packet in self._packets.items():
             numbers.append(number)
@@ -109,6 +99,8 @@ class SendQueue:
         for number, packet in zip(numbers, batch, strict=True):
             if packet.receipt is not None and self._receipts.get(packet.receipt) == number:
                 del self._receipts[packet.receipt]
+        if not self._packets:
+            self._packets.clear()  # and with it the memory of many
         self._total_bytes -= size
         self._count()
         return batch
@@ -126,7 +118,6 @@ class SendQueue:
     def overflow(self) -> None:
         """The client is too slow: drop all packets and report it."""
         self.is_sealed = True
-        self._only = None
         self._packets.clear()
         self._receipts.clear()
         self._total_bytes = 0

@@ -7,7 +7,7 @@ frames; it is the scope's extension FRAMES. A server without it cannot offer web
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from readstate.dialects.http.frame_writer import FrameWriter
@@ -41,6 +41,9 @@ class WebSocketTransport:
         else:
             self._writer.write_frames(b"".join([packet.frame for packet in packets]))
 
+    def direct_write(self) -> Callable[[bytes], object] | None:
+        return self._writer.direct_write()
+
     def close(self, code: int, reason: str) -> None:
         self._writer.start_close(code, reason)
 
@@ -53,7 +56,7 @@ async def serve(connections: Connections, writer: FrameWriter, receive: Receive,
 
     Then the connection is removed.
     """
-    writer.on_writable = connection.flush
+    writer.on_writable, writer.on_unwritable = connection.flush, connection.on_unwritable
     try:
         await _receive_all(connections, receive, connection)
     except Exception:
@@ -61,7 +64,7 @@ async def serve(connections: Connections, writer: FrameWriter, receive: Receive,
         connection.close(STATE_LOST)
         connection.flush()
     finally:
-        writer.on_writable = lambda: None
+        writer.on_writable = writer.on_unwritable = lambda: None
         connections.remove(connection)
 
 
