@@ -13,6 +13,7 @@ from readstate.process.connection_limits import Place
 from readstate.process.neighbours import neighbours_of, written_again
 from readstate.process.stopping import begin_stop
 from readstate.process.transport import LINGER_S, GatheringTransport
+from readstate.process.waiting import Gate, SingleReaderQueue
 
 # Parts of one message. An empty part adds nothing to its size, and is kept all the same.
 MAX_FRAGMENTS = 1024
@@ -37,11 +38,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol, Movable):
     place: Place | None = None
     on_writable: Callable[[], None]
     on_unwritable: Callable[[], None]
-    _is_paused = False  # the client does not take what is written
     _unread: bytes | memoryview = b""
 
     def connection_made(self, transport: Any) -> None:
         self.on_writable = self.on_unwritable = lambda: None
+        self.queue = SingleReaderQueue()  # type: ignore[assignment]
+        self.writable = Gate()  # type: ignore[assignment]
         super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -52,9 +54,10 @@ class WebSocketProtocol(WebSocketsSansIOProtocol, Movable):
         # below would be some 20 KiB of each connection.
         self.conn.parser.close()
 
-    async def run_asgi(self) -> None:
-        await super().run_asgi()
-        self.scope["extensions"].pop(FRAMES, None)
+    def on_task_complete(self, task: Any) -> None:
+        super().on_task_complete(task)
+        extensions: Any = self.scope["extensions"]
+        extensions.pop(FRAMES, None)
 
     def data_received(self, data: bytes) -> None:
         self._unread = b"".join((self._unread, data)) if self._unread else data
@@ -64,15 +67,21 @@ class WebSocketProtocol(WebSocketsSansIOProtocol, Movable):
             self.transport.close()
 
     async def receive(self) -> Any:
-        message = await super().receive()
+        # Not over uvicorn's: a coroutine that waits takes 250 bytes of each socket.
+        message = await self.queue.get()
         if self._unread:
             self._parse()
+        if self.read_paused and self.queue.empty() and not self._unread:
+            self.read_paused = False
+            self.transport.resume_reading()
         return message
 
     async def send(self, message: Any) -> None:
         await super().send(message)
         if self.close_sent:
             self.on_unwritable()
+        if message["type"] == "websocket.accept":
+            del self.request, self.response  # 1 KiB, which the handshake needed
         if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
             self.handshake_complete = True  # else uvicorn reports that it was not
 
@@ -104,12 +113,10 @@ class WebSocketProtocol(WebSocketsSansIOProtocol, Movable):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._is_paused = True
         self.on_unwritable()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._is_paused = False
         self.on_writable()
 
     def shutdown(self) -> None:
@@ -125,7 +132,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol, Movable):
     def _parse(self) -> None:
         while self._unread and (self.queue.empty() or self.close_sent) and not self.transport.is_closing():
             unread = memoryview(self._unread)
-            self._unread = unread[PIECE_BYTES:]
+            self._unread = unread[PIECE_BYTES:] or b""  # an empty view would keep all the bytes
             super().data_received(unread[:PIECE_BYTES])  # type: ignore[arg-type]
         if self._unread and not self.read_paused and not self.transport.is_closing():
             self.read_paused = True
@@ -148,7 +155,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol, Movable):
 
     def is_writable(self) -> bool:
         """Whether the client takes what is written. When it does again, `on_writable` is called."""
-        return not (self._is_paused or self.close_sent or self.transport.is_closing())
+        return self.writable.is_set() and not (self.close_sent or self.transport.is_closing())
 
     def write_frames(self, frames: bytes) -> None:
         """Write finished frames; only while it is writable."""

@@ -39,7 +39,7 @@ class _LocalUser(Generic[AnyConnection]):
         self.key = (app, user)
         self.connections: list[AnyConnection] = []
         self.pending = 0  # connections that wait for the rooms
-        self.rooms: set[str] | None = None  # None: not known yet
+        self.rooms: list[str] | None = None  # None: not known yet
         self.loading: asyncio.Task[None] | None = None
         self.changes: dict[str, bool] = {}  # while loading: room -> joined, else left
         self.is_stale = False  # notices were lost while loading, so the answer may lack them
@@ -118,7 +118,7 @@ class Hub(Generic[AnyConnection]):
     def is_member(self, app: str, user: str, room: str) -> bool:
         """Whether `user` is a local user and a member of `room`."""
         local = self._users.get((app, user))
-        return local is not None and room in (local.rooms or ())
+        return local is not None and self._is_in(local, room)
 
     def local_members(self, app: str, room: str) -> list[str]:
         """The members of `room` who have a connection on this worker."""
@@ -131,7 +131,7 @@ class Hub(Generic[AnyConnection]):
         for local in self._local(app, members):
             if local.rooms is None:
                 local.changes[room] = True
-            elif room not in local.rooms:
+            elif not self._is_in(local, room):
                 self._enter_if_heard(local, room)
                 self.on_entered(*local.key)
 
@@ -140,7 +140,7 @@ class Hub(Generic[AnyConnection]):
         for local in self._local(app, members):
             if local.rooms is None:
                 local.changes[room] = False
-            elif room in local.rooms:
+            elif self._is_in(local, room):
                 self._leave(local, room)
 
     def on_room_deleted(self, app: str, room: str) -> None:
@@ -222,7 +222,7 @@ class Hub(Generic[AnyConnection]):
     def _set_rooms(self, local: _LocalUser[AnyConnection], rooms: Collection[str]) -> None:
         """The rooms are known, and are subscribed to."""
         app, user = local.key
-        changes, local.changes, local.rooms = local.changes, {}, set()
+        changes, local.changes, local.rooms = local.changes, {}, []
         self._notices.retain(local.topic)
         for room in rooms:
             if changes.pop(room, True):
@@ -236,12 +236,15 @@ class Hub(Generic[AnyConnection]):
     def _local(self, app: str, users: Iterable[str]) -> list[_LocalUser[AnyConnection]]:
         return [local for user in users if (local := self._users.get((app, user)))]
 
+    def _is_in(self, local: _LocalUser[AnyConnection], room: str) -> bool:
+        return local in self._subscribers.get((local.key[0], room), ())
+
     def _enter_if_heard(self, local: _LocalUser[AnyConnection], room: str) -> None:
         assert local.rooms is not None
         app, user = local.key
         if self._notices.retain(Topic.room(app, room)):
             key = (app, room)
-            local.rooms.add(self._ids.setdefault(key, room))
+            local.rooms.append(self._ids.setdefault(key, room))
             self._subscribers[key][local] = None
         else:  # the room is not listened to any more, or the subscription was lost
             self.on_unsettled(app, user, room, True)

@@ -141,9 +141,10 @@ class SocketServer:
         await send({"type": "websocket.accept"})
         if connection is None:
             connection = self._open(scope, query, send, WebSocketTransport(writer), [])
-            await websocket.serve(self.connections, writer, receive, connection)
-        elif await websocket.upgrade(writer, receive, connection):
-            await websocket.serve(self.connections, writer, receive, connection)
+        elif not await websocket.upgrade(writer, receive, connection):
+            return
+        scope["headers"] = ()  # 1.5 KiB, of no more use
+        await websocket.serve(self.connections, writer, receive, connection)
 
     def _on_notice(self, topic: Topic, notice: Notice) -> None:
         self._following.on_notice(topic, notice)

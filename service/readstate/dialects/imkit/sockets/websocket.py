@@ -14,7 +14,7 @@ from readstate.dialects.http.frame_writer import FrameWriter
 from readstate.dialects.imkit.sockets import packets
 from readstate.dialects.imkit.sockets.connection import CLIENT_LEFT, STATE_LOST, CloseReason, Connection
 from readstate.dialects.imkit.sockets.connections import Connections
-from readstate.dialects.imkit.sockets.polling import PollingTransport, Receive
+from readstate.dialects.imkit.sockets.polling import Message, PollingTransport, Receive
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,8 @@ async def serve(connections: Connections, writer: FrameWriter, receive: Receive,
     """
     writer.on_writable, writer.on_unwritable = connection.flush, connection.on_unwritable
     try:
-        await _receive_all(connections, receive, connection)
+        while (message := await receive())["type"] != "websocket.disconnect":
+            await _receive(connections, message, connection)
     except Exception:
         logger.exception("a websocket failed")
         connection.close(STATE_LOST)
@@ -68,16 +69,15 @@ async def serve(connections: Connections, writer: FrameWriter, receive: Receive,
         connections.remove(connection)
 
 
-async def _receive_all(connections: Connections, receive: Receive, connection: Connection) -> None:
-    while (message := await receive())["type"] != "websocket.disconnect":
-        try:
-            text = message.get("text")
-            if text is None and not connection.is_closing:
-                raise packets.ProtocolError("binary frames are not spoken here")
-            if not await connections.receive(connection, text or ""):
-                connection.close(CLIENT_LEFT)
-        except packets.ProtocolError as error:
-            connection.close(CloseReason(packets.POLICY_VIOLATION, str(error)))
+async def _receive(connections: Connections, message: Message, connection: Connection) -> None:
+    try:
+        text = message.get("text")
+        if text is None and not connection.is_closing:
+            raise packets.ProtocolError("binary frames are not spoken here")
+        if not await connections.receive(connection, text or ""):
+            connection.close(CLIENT_LEFT)
+    except packets.ProtocolError as error:
+        connection.close(CloseReason(packets.POLICY_VIOLATION, str(error)))
 
 
 async def upgrade(writer: FrameWriter, receive: Receive, connection: Connection) -> bool:
