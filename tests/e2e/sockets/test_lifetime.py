@@ -346,7 +346,7 @@ async def test_a_flood_of_small_packets_is_not_parsed_at_once(inside: Inside) ->
         await asyncio.sleep(1.0)
         (session,) = inside.sockets.connections.all()
         protocol: Any = session.transport._writer  # type: ignore[attr-defined]
-        assert protocol.queue.qsize() <= PIECE_BYTES
+        assert len(protocol.queue._items) <= PIECE_BYTES
         assert not protocol.queue.empty()
         connection.transport.abort()
     # The service does not see the end behind data that it does not read.
