@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- catch_up: what was announced in a room since users joined it a moment ago. A listener whose
--- subscription came later than that reads it here. The barrier is published in the same step: what the
--- listener heard before the barrier is in the reply, what comes after it is not.
+-- subscription came later than that reads it here. The barrier is published in the same step: what
+-- the listener heard before the barrier is in the reply, what comes after it is not.
 --
 -- Key        room
 -- Args       app, barrier, ...users

@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
 -- note_worker: note that a worker runs, and answer which others do.
 --
--- Key        workers: packed notes by the time of the last sign of life in ms
+-- Key        workers: packed notes by their time in ms
 -- Args       life_ms digits, note
---            life_ms: without a sign for so long a worker is forgotten
+--            life_ms: without a new note for so long a worker is forgotten
 --
 -- Reply      [bytes]   the notes of all workers
 -- Cost       commands <= 5, turns <= 0

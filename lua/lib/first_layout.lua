@@ -29,8 +29,8 @@ local function save_phase(room, phase)
     redis.call("SET", room.key .. PHASE, string.format("%d %.0f %d", phase, room.oldest, room.buckets))
 end
 
--- A record of layout 1 in this layout, and its cursor. `attentive_until`: the ordinal before which the
--- member is told.
+-- A record of layout 1 in this layout, and its cursor. `attentive_until`: the ordinal before which
+-- the member is told.
 local function migrate_record(packed, attentive_until)
     local cursor, ordinal, read, joined, at, moves, marked, behind = struct.unpack(FIRST_RECORD_LAYOUT, packed)
     local tail = string.sub(packed, behind)

@@ -1,6 +1,6 @@
 -- layouts: in which layout a value was written. It says so by its first byte: 128 and the number;
 -- in layout 1 the first byte is below 128. A script that meets another layout is refused before it
--- writes. Then the caller brings the key over and calls again
+-- writes. Then the caller migrates the key and calls again
 -- (service/readstate/store/migration.py).
 
 local function layout_of(packed)

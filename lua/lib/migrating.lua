@@ -2,7 +2,7 @@
 -- process can go on. While the head is of layout 1 no other script works on the room, and the head
 -- is written last.
 -- No step keeps the cursor of a scan: after a failover another server would take it for another
--- place. A large hash is set unmigrated under another name instead, and its values are taken from there.
+-- place. A large hash is renamed instead, and its values are taken from there.
 --@include lib/batches
 --@include lib/migrating_messages
 --@include lib/first_layout
@@ -75,7 +75,7 @@ local function migrate_hash(room, suffix, most, migrate)
     return #fields, redis.call("EXISTS", unmigrated) == 0
 end
 
--- One step of bringing a room over: at most `most` values. True when it is done.
+-- One step of migrating a room: at most `most` values. True when it is done.
 local function migrate_room(room, phase, most)
     local looked, done = 0, true
     if phase == 1 then

@@ -1,7 +1,7 @@
 -- migrating_messages: the messages of a room of layout 1. There the log has
 -- seq -> (id, sender, Unix ms, where the sender had joined, row), and the index
--- id -> (seq, ordinal, kind). Both are set unmigrated under other names, and go into the log and the
--- index of this layout from there.
+-- id -> (seq, ordinal, kind). Both are renamed, and from there go into the log and the index of
+-- this layout.
 --@include lib/batches
 --@include lib/messages
 

@@ -179,7 +179,7 @@ async def test_what_a_room_has_kept_and_is_no_notice_is_passed_over(ear: Ear, ap
     key = channel_of(room) + OfRoom.RECENT
     kept = [encode_notice(said("before")), b"\x92\xa4what\xa1r", encode_notice(said("after"))]
     await ear.executor.command("RPUSH", key, *kept, key=key)
-    recent = await ear.notices.catch_up(room, ["ann"], "mark")
+    recent = await ear.notices.catch_up(room, ["ann"], "barrier")
     assert (recent.notices, ear.notices.undecodable) == ([said("before"), said("after")], 1)
     await ear.executor.command("DEL", key, key=key)
 

@@ -188,7 +188,7 @@ async def test_a_room_that_seems_to_be_of_a_later_version_is_left_alone_and_the_
     store: RedisStore, executor: Executor, app: str, repair: bool, full: bool
 ) -> None:
     if executor.plan == "split" and not full:
-        pytest.skip("only with --full: a call waits 12 s for what could bring the room over")
+        pytest.skip("only with --full: a call waits 12 s for what could migrate the room")
     await sound_room(store, app)
     await a_room(store, app, "later", members=("ann", "cid"))
     later, side = ROOM(app, "later"), USER(app, "ann")

@@ -101,7 +101,7 @@ class AsgiSocket:
     def on_unwritable(self) -> None:
         """Never called either."""
 
-    def direct_write(self) -> Callable[[bytes], object]:
+    def direct_writer(self) -> Callable[[bytes], object]:
         return self.write_frames
 
     def write_frames(self, data: bytes) -> None:

@@ -35,7 +35,7 @@ class Ear:
         async def arrived() -> bool:
             return sum(notice == barrier for _, notice in self.heard) == len(topics)
 
-        await wait_until(arrived, "the marks")
+        await wait_until(arrived, "the barriers")
         heard, self.heard = self.heard, []
         return [(topic, notice) for topic, notice in heard if topic in topics and notice != barrier]
 

@@ -13,7 +13,7 @@ async def test_nothing_passes_what_waits_for_the_end_of_the_turn() -> None:
         inner, _ = await loop.create_connection(asyncio.Protocol, sock=ours)
         transport = GatheringTransport(inner, loop)
         transport.write(b"the handshake")
-        assert transport.direct_write() is None
+        assert transport.direct_writer() is None
         await asyncio.sleep(0)
-        assert transport.direct_write() is not None
+        assert transport.direct_writer() is not None
         transport.close()

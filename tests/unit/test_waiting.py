@@ -43,6 +43,19 @@ async def read(queue: Any, taken: list[int]) -> None:
         taken.append(await queue.get())
 
 
+async def test_a_reader_that_was_cancelled_takes_nothing_from_the_next_one() -> None:
+    queue = SingleReaderQueue[int]()
+    first = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    second = asyncio.create_task(queue.get())
+    first.cancel()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    queue.put_nowait(1)
+    async with asyncio.timeout(1):
+        assert await second == 1
+
+
 async def test_the_gate_lets_all_pass_that_wait_and_holds_those_that_come_later() -> None:
     gate = Gate()
     await gate.wait()

@@ -76,8 +76,7 @@ def dearest_calls(bench: Bench) -> RowResult:
         notes=(
             f"A user in {bench.lengths.dear_rooms:,} rooms, {DERIVED} of them above the fan-out limit; "
             f"{DEFAULTS.user_tag_limit:,} distinct tags.",
-            "Longest script: by the server's clock. Others wait: the longest that a request for a sign of "
-            "life took meanwhile, median.",
+            "Longest script: by the server's clock. Others wait: the longest that GET /healthz took meanwhile, median.",
             "The median of a call's scripts together, and the worker's CPU of a call on the average of "
             f"{bench.lengths.dear_rounds}.",
         ),

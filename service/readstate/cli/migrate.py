@@ -1,4 +1,4 @@
-"""`readstate migrate`: brings the data of an earlier version over to the layout of this one."""
+"""`readstate migrate`: migrates the data of an earlier version to the layout of this one."""
 
 import argparse
 import asyncio

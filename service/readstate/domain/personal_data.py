@@ -5,6 +5,7 @@ the last, which has no `next`. After a failover, and when a cluster moves slots,
 what came may come again, and none is missing.
 """
 
+import re
 import secrets
 from collections.abc import Sequence
 from typing import Protocol
@@ -17,6 +18,7 @@ from readstate.errors import Invalid
 
 _RANDOM_DIGITS = 16  # behind the name that stands in for a user's
 MAX_NAME_BYTES = MAX_ID_BYTES - 1 - _RANDOM_DIGITS
+_STAND_IN = re.compile(f"(.+)-[0-9a-f]{{{_RANDOM_DIGITS}}}", re.DOTALL)
 
 
 class TokenLine(Struct, frozen=True, tag="token"):
@@ -120,6 +122,15 @@ def check_name(field: str, name: str, user: str) -> str:
     if name == user:
         raise Invalid(field, "another name must stand in for the user's")
     return name
+
+
+def is_stand_in(name: str, user: str) -> bool:
+    """Whether `name` can be one that `new_stand_in` has made for `user`."""
+    found = _STAND_IN.fullmatch(name)
+    try:
+        return found is not None and bool(check_name("name", found[1], user))
+    except Invalid:
+        return False
 
 
 def new_stand_in(name: str | None) -> str:

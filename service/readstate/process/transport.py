@@ -45,7 +45,7 @@ class GatheringTransport:
         with contextlib.suppress(RuntimeError):
             self._transport.write(data)
 
-    def direct_write(self) -> Callable[[bytes], object] | None:
+    def direct_writer(self) -> Callable[[bytes], object] | None:
         """The real transport's `write`; None while something waits here, or after `close`."""
         return None if self._waiting or self.is_closing() else self._transport.write
 

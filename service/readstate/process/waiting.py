@@ -30,11 +30,12 @@ class SingleReaderQueue(Generic[T]):
     async def get(self) -> T:
         """Remove and return the oldest item; waits for one."""
         while not self._items:
-            self._reader = asyncio.get_running_loop().create_future()
+            self._reader = reader = asyncio.get_running_loop().create_future()
             try:
-                await self._reader
+                await reader
             finally:
-                self._reader = None
+                if self._reader is reader:  # else the next one reads already
+                    self._reader = None
         return self._items.pop(0)
 
 

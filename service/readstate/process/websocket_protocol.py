@@ -49,6 +49,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol, Movable):
     def connection_lost(self, exc: Exception | None) -> None:
         if self.place is not None:
             self.place.release()
+        self.on_unwritable()
         super().connection_lost(exc)
         # A cycle of references stays until garbage is collected, which is seldom. This and the one
         # below would be some 20 KiB of each connection.
@@ -81,7 +82,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol, Movable):
         if self.close_sent:
             self.on_unwritable()
         if message["type"] == "websocket.accept":
-            del self.request, self.response  # 1 KiB, which the handshake needed
+            self.request.headers.clear()  # the parser keeps the request for good
+            del self.request, self.response
         if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
             self.handshake_complete = True  # else uvicorn reports that it was not
 
@@ -134,7 +136,9 @@ class WebSocketProtocol(WebSocketsSansIOProtocol, Movable):
             unread = memoryview(self._unread)
             self._unread = unread[PIECE_BYTES:] or b""  # an empty view would keep all the bytes
             super().data_received(unread[:PIECE_BYTES])  # type: ignore[arg-type]
-        if self._unread and not self.read_paused and not self.transport.is_closing():
+        if self.transport.is_closing():  # for what the client has sent
+            self.on_unwritable()
+        elif self._unread and not self.read_paused:
             self.read_paused = True
             self.transport.pause_reading()
 
@@ -162,11 +166,11 @@ class WebSocketProtocol(WebSocketsSansIOProtocol, Movable):
         transport: Any = self.transport  # a GatheringTransport
         transport.write_now(frames)
 
-    def direct_write(self) -> Callable[[bytes], object] | None:
+    def direct_writer(self) -> Callable[[bytes], object] | None:
         """What writes finished frames in the shortest way, until `on_unwritable` is called; None
         when there is no such way now. It raises RuntimeError for a client that went away.
         """
-        return self.transport.direct_write() if self.is_writable() else None  # type: ignore[attr-defined]
+        return self.transport.direct_writer() if self.is_writable() else None  # type: ignore[attr-defined]
 
     def start_close(self, code: int, reason: str) -> None:
         """Send a close frame, and close when the client has answered it or after LINGER_S."""

@@ -2,8 +2,8 @@
 
 The supervisor starts it by a fork of a process that has made the application once
 (`before_forks.py`). A new interpreter would need about a second for that; the fork takes some
-milliseconds, and the workers share the memory. While its event loop runs, a worker gives a sign of
-life through a pipe: so one that hangs is seen, whatever it hangs in.
+milliseconds, and the workers share the memory. While its event loop runs, a worker sends
+heartbeats through a pipe: so one that hangs is seen, whatever it hangs in.
 """
 
 import contextlib
@@ -60,12 +60,12 @@ class WorkerProcess:
     """A worker as the supervisor sees it, from its start on."""
 
     def __init__(self, config: ServerConfig, listeners: Sequence[socket.socket], neighbours: Neighbours) -> None:
-        self._signs, signs = multiprocessing.Pipe(duplex=False)
-        os.set_blocking(self._signs.fileno(), False)
-        self._process = _FORKED.Process(target=_work, args=(config, listeners, neighbours, signs))
+        self._heartbeats, sender = multiprocessing.Pipe(duplex=False)
+        os.set_blocking(self._heartbeats.fileno(), False)
+        self._process = _FORKED.Process(target=_work, args=(config, listeners, neighbours, sender))
         with signals_blocked(*_NOT_FOR_FORKS):  # what is forked is started again if it has died
             self._process.start()
-        signs.close()
+        sender.close()
         self.sentinel = self._process.sentinel  # ready to be read when the process has ended
         self.has_served = False
         self._seen_s = monotonic()
@@ -82,9 +82,9 @@ class WorkerProcess:
     def silent_s(self) -> float:
         """For how long it has sent no heartbeat."""
         with contextlib.suppress(BlockingIOError):
-            while signs := os.read(self._signs.fileno(), 4096):
+            while heartbeats := os.read(self._heartbeats.fileno(), 4096):
                 self._seen_s = monotonic()
-                self.has_served = self.has_served or _SERVING in signs
+                self.has_served = self.has_served or _SERVING in heartbeats
         return monotonic() - self._seen_s
 
     def terminate(self) -> None:
@@ -103,7 +103,7 @@ class WorkerProcess:
 
     def close(self) -> None:
         """Forget it, once it has ended."""
-        self._signs.close()
+        self._heartbeats.close()
         self._process.close()
 
 
@@ -118,7 +118,7 @@ def how_it_ended(exit_code: int) -> str:
 
 
 def _work(
-    config: ServerConfig, listeners: Sequence[socket.socket], neighbours: Neighbours, signs: Connection
+    config: ServerConfig, listeners: Sequence[socket.socket], neighbours: Neighbours, heartbeats: Connection
 ) -> NoReturn:
     """What runs in the worker's process."""
     # Imported in the process from which this one was forked. The supervisor can do without.
@@ -127,15 +127,15 @@ def _work(
     config.neighbours = neighbours
     _die_with_supervisor()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
-    os.set_blocking(signs.fileno(), False)
-    WorkerServer(config, partial(_give_sign, signs)).run(list(listeners))
+    os.set_blocking(heartbeats.fileno(), False)
+    WorkerServer(config, partial(_send_heartbeat, heartbeats)).run(list(listeners))
     sys.exit(0)
 
 
-def _give_sign(signs: Connection, serves: bool) -> None:
+def _send_heartbeat(heartbeats: Connection, serves: bool) -> None:
     # A supervisor that does not read need not be told more.
     with contextlib.suppress(BlockingIOError, BrokenPipeError):
-        os.write(signs.fileno(), _SERVING if serves else _STARTING)
+        os.write(heartbeats.fileno(), _SERVING if serves else _STARTING)
 
 
 def _die_with_supervisor() -> None:

@@ -17,10 +17,10 @@ class WorkerServer(Server):
 
     config: ServerConfig
 
-    def __init__(self, config: ServerConfig, give_sign: Callable[[bool], None]) -> None:
-        """`give_sign`: tells the supervisor whether this has begun to serve."""
+    def __init__(self, config: ServerConfig, send_heartbeat: Callable[[bool], None]) -> None:
+        """`send_heartbeat`: tells the supervisor whether this has begun to serve."""
         super().__init__(config)
-        self._give_sign = give_sign
+        self._send_heartbeat = send_heartbeat
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -35,13 +35,13 @@ class WorkerServer(Server):
             protocol.shutdown()
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
-        living = asyncio.create_task(self._give_signs())
+        heartbeats = asyncio.create_task(self._send_heartbeats())
         try:
             await super().serve(sockets)
         finally:
-            living.cancel()
+            heartbeats.cancel()
 
-    async def _give_signs(self) -> None:
+    async def _send_heartbeats(self) -> None:
         while True:
-            self._give_sign(self.started)
+            self._send_heartbeat(self.started)
             await asyncio.sleep(HEARTBEAT_EVERY_S)

@@ -38,8 +38,8 @@ from readstate.store.slot_map import SlotMap
 
 _LEADS_ON = frozenset({Meaning.PASSING, Meaning.MOVED, Meaning.ASK, Meaning.MISSING_FUNCTION, Meaning.OTHER_LAYOUT})
 _NOT_SENT = Unavailable("nothing was sent yet")
-# What is sent first; loading functions, of which a failure says more than the lack; and bringing
-# over a key, which takes as long as the key is large.
+# What is sent first; loading functions, of which a failure says more than the lack; and migrating
+# a key, which takes as long as the key is large.
 _WITHOUT_DEADLINE = frozenset({None, Meaning.MISSING_FUNCTION, Meaning.OTHER_LAYOUT})
 
 Outcome = Any  # a reply, an error reply, or a Fault

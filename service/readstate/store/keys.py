@@ -85,8 +85,8 @@ day.
     a:generations          hash    app -> the generation of its tokens; stays when the app is
                                    removed
     a:workers              zset    digests of the keys that each running worker has, the layout and
-                                   the library of its functions, by the time of its last sign of
-                                   life in ms
+                                   the library of its functions, by the time of its last note in
+                                   ms
     {a:<app>}:o            string  SHA-256 of the API key before, for as long as it is accepted
     {a:<app>}:v            zset    revocations by position, a time in ms that no two calls share
     {t:<app>:<digest>}     string  a custom token; expires by itself
@@ -112,7 +112,7 @@ day.
                                    its data;
                                    emptied -> when a worker saw that they had gone
                                    (store/emptied_nodes.py)
-    {readstate}:layout     string  held by the worker that brings the rest over
+    {readstate}:layout     string  held by the worker that migrates the rest
     {readstate:<n>}:primary string the replication id under which the rooms and copies of a node
                                    were last known to agree (store/failovers.py; split plan only)
     {readstate}:failover   string  held by the worker that makes them agree after a failover

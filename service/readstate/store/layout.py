@@ -30,7 +30,7 @@ from readstate.tasks import repeat
 ROOMS_AT_ONCE = 100
 KEYS_AT_ONCE = 8  # migrated at the same time; beside a service one after the other
 LOOK_EVERY_S = 5.0
-LEASE_MS = 60_000  # of the worker that brings the rest over
+LEASE_MS = 60_000  # of the worker that migrates the rest
 REST = 4  # in the background, for so many times as long as a batch took the store is left alone
 
 logger = logging.getLogger(__name__)
@@ -111,8 +111,8 @@ class StoreLayout:
         await self.look()
 
     async def keep_migrating(self) -> None:
-        """Bring the rest over beside the service, until cancelled; one worker of all does it."""
-        await repeat(self._go_on, LOOK_EVERY_S, logger, "bringing the data over was put off")
+        """Migrate the rest beside the service, until cancelled; one worker of all does it."""
+        await repeat(self._go_on, LOOK_EVERY_S, logger, "the migration was put off")
 
     async def _go_on(self) -> None:
         try:

@@ -1,10 +1,10 @@
 """Keys of an earlier layout are migrated to the present one, each by itself.
 
 A script that meets such a key is refused before it writes (lua/lib/layouts.lua). Then the executor
-brings the key over and repeats the call, so that a service can work on a store in which most is
+migrates the key and repeats the call, so that a service can work on a store in which most is
 still of an earlier layout. What is not asked for is migrated beside that (layout.py).
 
-Bringing a key over goes in short steps. Each leaves a state from which any process can go on, so it
+A migration goes in short steps. Each leaves a state from which any process can go on, so it
 does no harm to be interrupted, or to be done by several processes at once.
 """
 
@@ -32,7 +32,7 @@ class Migration:
         self._running: Shared[str, None] = Shared()
 
     async def migrate(self, key: str) -> None:
-        """Bring a key over. Who needs the same one waits for the same steps."""
+        """Migrate a key. Who needs the same one waits for the same steps."""
         await self._running.result(key, self._take_steps)
 
     async def after(self, reply: ReplyError) -> None:

@@ -9,6 +9,7 @@ import msgspec
 from readstate.errors import Invalid
 
 MAX_TOKEN_BYTES = 48 * 1024
+IS_NONE = "page must be empty or the `next` of an answer before"
 
 Position = TypeVar("Position")
 
@@ -27,4 +28,4 @@ def read(page: str, decode: Callable[[bytes], Position]) -> Position:
             raise ValueError
         return decode(base64.b64decode(page + "=" * (-len(page) % 4), altchars=b"-_", validate=True))
     except (ValueError, msgspec.DecodeError, RecursionError):
-        raise Invalid("page", "page must be empty or the `next` of an answer before") from None
+        raise Invalid("page", IS_NONE) from None

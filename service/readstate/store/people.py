@@ -121,8 +121,7 @@ class RedisPeople:
 
         Raises what Executor.call does.
         """
-        # Only the first part notes the name: a later one may come again when the erasure is over.
-        name = rest.name if rest else await self._stand_in(user, name)
+        name = await self._noted_stand_in(user) or rest.name if rest else await self._stand_in(user, name)
         if rest is None:
             await self._end_tokens(user, name)
         elsewhere = _Elsewhere(self._executor, self._app, user)
@@ -143,6 +142,14 @@ class RedisPeople:
             looked_at += await elsewhere.forget_events()
             await self._side(user)
         return Erased(name, rooms, looked_at, RestOfErasure(walk.place, name) if walk.place else None)
+
+    async def _noted_stand_in(self, user: str) -> str:
+        """The one of an erasure that is under way. A part of one that is over must not note its own
+        when it comes again.
+        """
+        key = Keys.user(self._app, user) + OfUser.STAND_IN
+        found: bytes | None = await self._executor.command("GET", key, key=key)
+        return found.decode() if found else ""
 
     async def _stand_in(self, user: str, name: str | None) -> str:
         key = Keys.user(self._app, user) + OfUser.STAND_IN

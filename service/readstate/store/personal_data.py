@@ -11,7 +11,7 @@ from typing import Annotated, Generic, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from readstate.domain.personal_data import ErasurePage, LinesPage, PersonLine, TracesPage, UsersPage
+from readstate.domain.personal_data import ErasurePage, LinesPage, PersonLine, TracesPage, UsersPage, is_stand_in
 from readstate.errors import Invalid, UserUnknown
 from readstate.store import page_tokens
 from readstate.store.bounds import Bounds
@@ -62,7 +62,10 @@ class RedisPersonalData:
 
     async def erase(self, *, app: str, user: str, name: str | None = None, page: str | None = None) -> ErasurePage:
         of = _digest("erase", app, user)
-        erased = await self._people(app).erase_some(user, name, _read(page, of, _rest))
+        rest = _read(page, of, _rest)
+        if rest and not is_stand_in(rest.name, user):
+            raise Invalid("page", page_tokens.IS_NONE)
+        erased = await self._people(app).erase_some(user, name, rest)
         return ErasurePage(erased.name, erased.rooms, erased.looked_at, _next(of, erased.rest))
 
     async def traces(self, *, app: str, user: str, page: str | None = None) -> TracesPage:

@@ -59,7 +59,7 @@ def checked_socket(address_info: tuple[Any, ...]) -> socket.socket:
     return socket.socket(family, kind, protocol)
 
 
-def only_allowed(*, allow_private: bool, resolver: AbstractResolver | None = None) -> dict[str, Any]:
+def connector_arguments(*, allow_private: bool, resolver: AbstractResolver | None = None) -> dict[str, Any]:
     """The arguments that make an aiohttp connector connect to allowed addresses only.
 
     One request asks `resolver` (default: the system's) once.

@@ -14,7 +14,7 @@ import msgspec
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
-from readstate.webhooks.addresses import AddressRefused, only_allowed
+from readstate.webhooks.addresses import AddressRefused, connector_arguments
 from readstate.webhooks.forms import Answer, WebhookRequest
 
 TIMEOUT_S = 2.0  # of one request, from looking the name up to the end of the answer
@@ -50,7 +50,7 @@ class Sender:
             limit=MAX_CONNECTIONS,
             ssl=self._tls,
             keepalive_timeout=KEEP_ALIVE_S,
-            **only_allowed(allow_private=self._allow_private, resolver=self._resolver),
+            **connector_arguments(allow_private=self._allow_private, resolver=self._resolver),
         )
         self._session = aiohttp.ClientSession(
             connector=connector,

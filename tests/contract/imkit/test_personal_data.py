@@ -1,6 +1,7 @@
 """What is stored of a user, listed, shown, exported, erased and proved by a backend, in pages."""
 
 import asyncio
+import base64
 import logging
 import re
 from typing import Any
@@ -111,6 +112,29 @@ async def test_a_part_that_comes_again_after_the_erasure_has_the_same_name_and_l
         again = result(await ann.as_backend("DELETE", PERSON, params={"page": token}))
         assert again["name"] == found[0]["name"]
         assert await listed(ann, f"{PERSON}/traces") == []
+
+
+@pytest.mark.parametrize(
+    "name", ["bob", *(f"{of}-0123456789abcdef" for of in ("ann", "a\x1fb", "", "🙂" * 30))], ids=range(5)
+)
+async def test_a_page_with_another_name_than_erasures_have_is_refused(ann: Imkit, name: str) -> None:
+    """It would come into rooms."""
+    page = result(await ann.as_backend("DELETE", PERSON, params={"name": "former-member"}))["next"]
+    of, (place, _) = msgspec.msgpack.decode(base64.urlsafe_b64decode(page + "=="))
+    forged = base64.urlsafe_b64encode(msgspec.msgpack.encode([of, [place, name]])).decode()
+    old = base64.urlsafe_b64encode(msgspec.msgpack.encode([of, place])).decode()
+    for token in (forged, old):
+        answer = await ann.as_backend("DELETE", PERSON, params={"page": token})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "INVALID_QUERY")
+
+
+async def test_a_part_of_an_ended_erasure_uses_the_name_of_the_one_that_is_under_way(ann: Imkit) -> None:
+    """Of a user who came back meanwhile. The name is the same in all rooms."""
+    late = (await pages(ann, PERSON, "DELETE", name="first"))[0]["next"]
+    await ann.room("garden", "ann", "ben")
+    name = result(await ann.as_backend("DELETE", PERSON, params={"name": "second"}))["name"]
+    assert name.startswith("second-")
+    assert result(await ann.as_backend("DELETE", PERSON, params={"page": late}))["name"] == name
 
 
 async def test_several_are_erased_under_one_name_and_counted_each(imkit: Imkit) -> None:

@@ -18,7 +18,7 @@ from readstate.app import Service, create_app
 from readstate.dialects.imkit.sockets import auth, closing
 from readstate.dialects.imkit.sockets.connection import CLIENT_LEFT, Connection
 from readstate.dialects.imkit.sockets.connections import LINGER_S as CONNECTION_LINGER_S
-from readstate.dialects.imkit.sockets.packets import Packet
+from readstate.dialects.imkit.sockets.packets import Packet, ServerEvent
 from readstate.dialects.imkit.sockets.server import SocketServer
 from readstate.domain.notices import CursorMoved, Topic
 from readstate.process.http_protocol import HttpProtocol
@@ -336,6 +336,68 @@ async def test_the_events_of_one_turn_are_one_write(inside: Inside, backend: Bac
         assert heard[0] == heard[1]
         assert [json.loads(packet[2:])[1]["messageID"] for packet in heard[0]] == [f"m{seq}" for seq in range(20)]
         assert (phone.writes, laptop.writes) == (before[0] + 1, before[1] + 1)
+
+
+@pytest.mark.parametrize(
+    "how", ["the client's close", "against the protocol", "an abort", "a pause", "a stop", "a close frame of ours"]
+)
+async def test_nothing_is_written_past_the_end_while_a_handler_is_busy(
+    inside: Inside, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """The handler hears of the end only when it has done what came before."""
+    busy, is_over = asyncio.Event(), asyncio.Event()
+
+    async def receive(connection: Connection, text: str) -> bool:
+        busy.set()
+        await is_over.wait()
+        return True
+
+    async with raw(inside.url) as client:
+        await client.recv()
+        (connection,) = inside.sockets.connections.all()
+        connection.send_event(ServerEvent("n", b"1"))
+        assert await client.recv() == '42["n",1]'
+        assert connection._write is not None
+        monkeypatch.setattr(inside.sockets.connections, "receive", receive)
+        await client.send("3")
+        await busy.wait()
+        protocol: Any = connection.transport._writer  # type: ignore[attr-defined]
+        match how:
+            case "the client's close":
+                client.transport.write(b"\x88\x80\0\0\0\0")
+            case "against the protocol":
+                client.transport.write(b"\xff\x80\0\0\0\0")
+            case "an abort":
+                client.transport.abort()
+            case "a pause":
+                protocol.pause_writing()
+            case "a stop":
+                protocol.shutdown()
+            case "a close frame of ours":
+                await protocol.send({"type": "websocket.close"})
+        await wait_until(lambda: is_now(connection._write is None), "the end to be seen")
+        connection.send_event(ServerEvent("n", b"2"))
+        assert (connection._write, connection._single) == (None, None)
+        client.transport.abort()
+        protocol.transport.abort()
+        is_over.set()
+    await inside.until_nothing_is_kept()
+
+
+async def is_now(holds: bool) -> bool:
+    return holds
+
+
+async def test_of_the_handshake_nothing_is_kept(inside: Inside) -> None:
+    """It would be more than all the rest of an idle socket."""
+    async with raw(inside.url) as client:
+        await client.recv()
+        (connection,) = inside.sockets.connections.all()
+        protocol: Any = connection.transport._writer  # type: ignore[attr-defined]
+        assert not protocol.scope["headers"]
+        assert not {"request", "response"} & set(vars(protocol))
+        parser_keeps = protocol.conn.parser.gi_frame.f_locals["request"]
+        assert not list(parser_keeps.headers)
 
 
 async def test_a_flood_of_small_packets_is_not_parsed_at_once(inside: Inside) -> None:

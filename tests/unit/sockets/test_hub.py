@@ -110,14 +110,14 @@ async def test_a_deleted_room_has_no_subscribers(hub: Hub[str], slow: SlowStore)
 
 async def test_a_join_while_loading_is_not_lost(hub: Hub[str], slow: SlowStore) -> None:
     """The store's answer is older than the join. The room is listened to for others, if at all."""
-    said: list[tuple[str, str, str, bool]] = []
-    hub.on_unsettled = lambda *what: said.append(what)
+    unsettled: list[tuple[str, str, str, bool]] = []
+    hub.on_unsettled = lambda *what: unsettled.append(what)
     adding = asyncio.create_task(hub.add(APP, "ann", "phone"))
     answer = await slow.asked.get()
     hub.on_joined(APP, "r", ["ann"])
     answer.set_result([])
     await adding
-    assert said == [(APP, "ann", "r", True)]
+    assert unsettled == [(APP, "ann", "r", True)]
 
 
 async def test_a_leave_while_loading_is_not_undone(hub: Hub[str], slow: SlowStore) -> None:
@@ -209,10 +209,19 @@ async def test_the_notices_of_the_user_and_of_each_room_are_listened_to_while_ne
     assert not heard.counts
 
 
+async def test_a_room_that_the_store_names_twice_is_left_once(
+    hub: Hub[str], slow: SlowStore, heard: CountedNotices
+) -> None:
+    await add(hub, slow, "ann", "phone", "r", "r", "s")
+    assert subscribers(hub, "r") == ["phone"]
+    hub.remove(APP, "ann", "phone")
+    assert not heard.counts
+
+
 async def test_what_a_user_is_told_is_passed_on(hub: Hub[str], slow: SlowStore) -> None:
     """While the user is loaded it is kept, and passed on where the store says something else."""
-    said: list[tuple[str, str, str, bool]] = []
-    hub.on_unsettled = lambda *what: said.append(what)
+    unsettled: list[tuple[str, str, str, bool]] = []
+    hub.on_unsettled = lambda *what: unsettled.append(what)
     adding = asyncio.create_task(hub.add(APP, "ann", "phone"))
     answer = await slow.asked.get()
     hub.on_membership(APP, "ann", "left", is_member=False)
@@ -221,11 +230,11 @@ async def test_what_a_user_is_told_is_passed_on(hub: Hub[str], slow: SlowStore) 
     answer.set_result(["r", "left"])
     await adding
     assert (subscribers(hub, "r"), subscribers(hub, "left")) == (["phone"], [])
-    assert said == [(APP, "ann", "joined", True)]
+    assert unsettled == [(APP, "ann", "joined", True)]
     hub.on_membership(APP, "ann", "r", is_member=True)
     hub.on_membership(APP, "bob", "r", is_member=True)
     hub.on_membership(APP, "ann", "r", is_member=False)
-    assert said[1:] == [(APP, "ann", "r", True), (APP, "ann", "r", False)]
+    assert unsettled[1:] == [(APP, "ann", "r", True), (APP, "ann", "r", False)]
 
 
 async def test_who_comes_into_a_room_is_told_of(hub: Hub[str], slow: SlowStore) -> None:

@@ -1,6 +1,7 @@
 """What is queued for a client that reads slowly."""
 
 import json
+import sys
 from functools import partial
 
 import pytest
@@ -81,6 +82,15 @@ def test_the_index_of_receipts_holds_exactly_the_queued_ones() -> None:
             queue.pop_batch()
         assert len(queue._receipts) == len(queue) < 1_000
         assert number % 100 or queue._total_bytes == sum(len(packet.frame) for packet in queue._packets.values())
+
+
+def test_a_queue_that_was_long_keeps_no_memory() -> None:
+    queue = a_queue()
+    for number in range(900):
+        queue.push(receipt(f"m{number}", room=f"r{number}").packet(Encoding.RAW))
+    while queue:
+        queue.pop_batch()
+    assert sys.getsizeof(queue._packets) == sys.getsizeof(queue._receipts) == sys.getsizeof({})
 
 
 @pytest.mark.parametrize(("count", "size"), [(MAX_PACKETS, 10), (MAX_BYTES // 10_000, 10_000)])

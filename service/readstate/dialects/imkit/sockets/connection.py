@@ -57,7 +57,7 @@ class Transport(Protocol):
 
     def send(self, packets: Sequence[Packet]) -> None: ...
 
-    def direct_write(self) -> Callable[[bytes], object] | None:
+    def direct_writer(self) -> Callable[[bytes], object] | None:
         """What sends a frame in the shortest way, until the connection's `on_unwritable` is called;
         None: there is no such way now. It raises RuntimeError when the client went away.
         """
@@ -98,8 +98,10 @@ class Connection:
     held_events: list[bytes] = field(default_factory=list)  # packets that came before auth2, unchanged
     held_bytes: int = 0
     _queue: SendQueue = field(init=False)
-    _write: Callable[[bytes], object] | None = None  # the transport's `direct_write`, while the queue is empty
-    _only: Packet | None = None  # the packet of this turn, for `_write`: the usual case
+    # The transport's direct writer. It is there while the transport takes frames and no packet is
+    # queued, so `flush` asks for neither.
+    _write: Callable[[bytes], object] | None = None
+    _single: Packet | None = None  # the only packet of this turn, for `_write`: the usual case
     _close_reason: CloseReason | None = None
 
     def __post_init__(self) -> None:
@@ -121,10 +123,10 @@ class Connection:
     def send_event(self, event: ServerEvent) -> None:
         """Queue an event."""
         packet = event.packet(self.encoding)
-        if self._write is None or self._only is not None:
+        if self._write is None or self._single is not None:
             self._push(packet)
         else:
-            self._only = packet
+            self._single = packet
             self.host.flush_soon(self)
 
     def send_batch(self, batch: EventBatch) -> None:
@@ -155,7 +157,7 @@ class Connection:
         if self.is_closing:
             return
         self._close_reason = reason
-        self._enqueue_only()
+        self._queue_single()
         self.host.on_closing(self, reason)
         if reason.at_once:
             self._queue.is_sealed = True
@@ -172,14 +174,14 @@ class Connection:
 
     def flush(self) -> None:
         """Send as many queued packets as the transport takes."""
-        if self._only is not None and self._write is not None:
-            only, self._only = self._only, None
+        if self._single is not None and self._write is not None:
+            single, self._single = self._single, None
             try:
-                self._write(only.frame)
+                self._write(single.frame)
             except RuntimeError:
                 self._write = None  # the client went away in this turn, and that is reported soon
             return
-        self._enqueue_only()
+        self._queue_single()
         if self._queue and self.transport.is_writable():
             self.transport.send(self._queue.pop_batch())
             if self._queue:
@@ -189,11 +191,11 @@ class Connection:
         if self._close_reason is not None:
             self.transport.close(self._close_reason.code, self._close_reason.reason)
         else:
-            self._write = self.transport.direct_write()
+            self._write = self.transport.direct_writer()
 
     def on_unwritable(self) -> None:
         """The transport takes nothing more for now. When it does again, it calls `flush`."""
-        self._enqueue_only()
+        self._queue_single()
 
     def on_transport_closed(self) -> None:
         """The transport is closed, by either side."""
@@ -202,16 +204,16 @@ class Connection:
         self._queue.on_overflow = lambda: None
 
     def _push(self, packet: Packet) -> None:
-        self._enqueue_only()
+        self._queue_single()
         self._queue.push(packet)
         self.host.flush_soon(self)
 
-    def _enqueue_only(self) -> None:
+    def _queue_single(self) -> None:
         """Let what comes next wait behind the packet of this turn."""
         self._write = None
-        if self._only is not None:
-            only, self._only = self._only, None
-            self._queue.push(only)
+        if self._single is not None:
+            single, self._single = self._single, None
+            self._queue.push(single)
 
     def _on_overflow(self) -> None:
         self.close(SLOW_CLIENT)

@@ -39,7 +39,9 @@ class _LocalUser(Generic[AnyConnection]):
         self.key = (app, user)
         self.connections: list[AnyConnection] = []
         self.pending = 0  # connections that wait for the rooms
-        self.rooms: list[str] | None = None  # None: not known yet
+        # None: not known yet. Each once, and for leaving them only: whether a user is in a room is
+        # said by its subscribers.
+        self.rooms: list[str] | None = None
         self.loading: asyncio.Task[None] | None = None
         self.changes: dict[str, bool] = {}  # while loading: room -> joined, else left
         self.is_stale = False  # notices were lost while loading, so the answer may lack them
@@ -224,7 +226,7 @@ class Hub(Generic[AnyConnection]):
         app, user = local.key
         changes, local.changes, local.rooms = local.changes, {}, []
         self._notices.retain(local.topic)
-        for room in rooms:
+        for room in dict.fromkeys(rooms):
             if changes.pop(room, True):
                 self._enter_if_heard(local, room)
         for room, joined in changes.items():

@@ -57,7 +57,7 @@ class PollingTransport:
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(packets)
 
-    def direct_write(self) -> None:
+    def direct_writer(self) -> None:
         """There is none: what a turn brings is one response."""
 
     def release(self) -> None:

@@ -100,7 +100,8 @@ class SendQueue:
             if packet.receipt is not None and self._receipts.get(packet.receipt) == number:
                 del self._receipts[packet.receipt]
         if not self._packets:
-            self._packets.clear()  # and with it the memory of many
+            self._packets.clear()  # a dict that was emptied bit by bit keeps its memory
+            self._receipts.clear()
         self._total_bytes -= size
         self._count()
         return batch

@@ -41,8 +41,8 @@ class WebSocketTransport:
         else:
             self._writer.write_frames(b"".join([packet.frame for packet in packets]))
 
-    def direct_write(self) -> Callable[[bytes], object] | None:
-        return self._writer.direct_write()
+    def direct_writer(self) -> Callable[[bytes], object] | None:
+        return self._writer.direct_writer()
 
     def close(self, code: int, reason: str) -> None:
         self._writer.start_close(code, reason)
