@@ -377,7 +377,8 @@ async def test_nothing_is_written_past_the_end_while_a_handler_is_busy(
                 await protocol.send({"type": "websocket.close"})
         await wait_until(lambda: is_now(connection._write is None), "the end to be seen")
         connection.send_event(ServerEvent("n", b"2"))
-        assert (connection._write, connection._single) == (None, None)
+        assert connection._write is None
+        assert connection._single is None
         client.transport.abort()
         protocol.transport.abort()
         is_over.set()

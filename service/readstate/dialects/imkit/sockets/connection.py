@@ -122,25 +122,20 @@ class Connection:
 
     def send_event(self, event: ServerEvent) -> None:
         """Queue an event."""
-        packet = event.packet(self.encoding)
-        if self._write is None or self._single is not None:
-            self._push(packet)
-        else:
-            self._single = packet
-            self.host.flush_soon(self)
+        self._send(event.packet(self.encoding))
 
     def send_batch(self, batch: EventBatch) -> None:
         """Queue events, joined if little waits: else newer ones may replace them one by one."""
         if len(self._queue) >= JOIN_BELOW:
             for event in batch.events:
-                self._push(event.packet(self.encoding))
+                self._send(event.packet(self.encoding))
         else:
             for packet in batch.joined(self.encoding):
-                self._push(packet)
+                self._send(packet)
 
     def send_text(self, text: str) -> None:
         """Queue a packet for this client alone."""
-        self._push(Packet(text))
+        self._send(Packet(text))
 
     def send_ack(self, ack_id: str, payload: bytes, encoding: Encoding) -> None:
         """Queue the ack of a client event."""
@@ -149,7 +144,7 @@ class Connection:
     def send_ping(self) -> None:
         """Queue a ping."""
         if not self.is_closing:
-            self._push(_PING)
+            self._send(_PING)
             self.host.on_ping_sent(self)
 
     def close(self, reason: CloseReason) -> None:
@@ -166,9 +161,9 @@ class Connection:
         # A client that gets DISCONNECT closes by itself. With a close packet in the same response,
         # some clients would overlook the ack that says why.
         if reason.final:
-            self._push(_DISCONNECT)
+            self._send(_DISCONNECT)
         elif self.transport.has_close_packet:
-            self._push(_CLOSE)
+            self._send(_CLOSE)
         self._queue.is_sealed = True
         self.host.flush_soon(self)
 
@@ -203,9 +198,12 @@ class Connection:
         self._queue.count_in(None)
         self._queue.on_overflow = lambda: None
 
-    def _push(self, packet: Packet) -> None:
-        self._queue_single()
-        self._queue.push(packet)
+    def _send(self, packet: Packet) -> None:
+        if self._write is None or self._single is not None:
+            self._queue_single()
+            self._queue.push(packet)
+        else:
+            self._single = packet
         self.host.flush_soon(self)
 
     def _queue_single(self) -> None:
