@@ -48,6 +48,17 @@ def misfits(mutations: list[Mutation]) -> list[Mutation]:
     return [mutation for mutation in mutations if (ROOT / "lua" / mutation.file).read_text().count(mutation.old) != 1]
 
 
+def tests_named_after(file: str) -> list[str]:
+    """The tests of a script, or of the scripts that include a library, the nearest ones first."""
+    texts = {path.relative_to(ROOT / "lua").as_posix(): path.read_text() for path in (ROOT / "lua").rglob("*.lua")}
+    found = [file]
+    for name in found:
+        include = f"--@include {name.removesuffix('.lua')}\n"
+        found += [user for user, text in sorted(texts.items()) if include in text and user not in found]
+    tests = dict.fromkeys(f"tests/lua/test_{Path(name).stem}.py" for name in found)
+    return [test for test in tests if (ROOT / test).exists()]
+
+
 class Killers:
     """The tests that noticed a slip the last time, by slip; they are run first."""
 
@@ -57,15 +68,14 @@ class Killers:
 
     def likely(self, mutation: Mutation) -> list[str]:
         """The tests to run first: the one that noticed this slip, else those that noticed others in
-        the same file, else those named after the script.
+        the same file, else those named after the scripts that have the file in them.
         """
         if known := self._known.get(_name(mutation)):
             return [known]
         file = f"{mutation.file} "
         # With all parameters: another one may notice this slip.
         others = [killer.partition("[")[0] for name, killer in self._known.items() if name.startswith(file)]
-        named = ROOT / "tests" / "lua" / f"test_{Path(mutation.file).stem}.py"
-        return list(dict.fromkeys(reversed(others)))[:TRIED_FIRST] or [str(named.relative_to(ROOT))] * named.exists()
+        return (list(dict.fromkeys(reversed(others))) or tests_named_after(mutation.file))[:TRIED_FIRST]
 
     def note(self, mutation: Mutation, killer: str) -> None:
         """`killer` noticed this slip; "" for none. Written at once: a run may be broken off."""

@@ -34,6 +34,14 @@ def test_the_test_that_noticed_a_slip_is_run_first_the_next_time(tmp_path: Path)
     assert Killers(path).likely(MUTATION) == []
 
 
+def test_for_a_slip_in_a_library_the_tests_of_its_scripts_are_run_first() -> None:
+    """The nearest ones first: `mark_read` includes `reading`, which includes `members`."""
+    assert mutants.tests_named_after("lib/reading.lua")[0] == "tests/lua/test_mark_read.py"
+    found = mutants.tests_named_after("lib/members.lua")
+    assert "tests/lua/test_mark_read.py" in found
+    assert len(found) == len(set(found)) > 20
+
+
 def test_a_slip_that_its_test_no_longer_notices_is_tried_on_all_of_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
