@@ -3,7 +3,7 @@
 --
 -- Key        shard
 -- Args       ...outcomes (membership, revision, seq, verdict, sent, detail)
---            verdict: delivered, later or dead; sent: forms that the receiver has accepted
+--            verdict: delivered, later or dead; sent: how many forms the receiver has accepted
 --            detail: later: ms until the next attempt; dead: why, in a few words
 --
 -- Reply      finished int   how many of them are delivered or dead
@@ -16,10 +16,10 @@ local function deliver(membership, waiting, same, revision, seq)
     redis.call("ZADD", key .. DELIVERED_REVISIONS, "GT", revision, membership)
     if same then
         drop_waiting(key, membership)
-    elseif waiting and waiting[1][SEQ] > seq then
+    elseif waiting and waiting.event[SEQ] > seq then
         -- The newer event need not cover again what has just been delivered.
-        waiting[1][BEFORE] = math.max(waiting[1][BEFORE], seq)
-        waiting[2], waiting[3] = 0, 0
+        waiting.event[BEFORE] = math.max(waiting.event[BEFORE], seq)
+        waiting.attempts, waiting.failing_since = 0, 0
         save_waiting(key, membership, waiting)
     end
     if waiting and not same then
@@ -28,10 +28,10 @@ local function deliver(membership, waiting, same, revision, seq)
 end
 
 local function postpone(membership, waiting, same, sent, wait_ms)
-    waiting[2] = waiting[2] + 1
+    waiting.attempts = waiting.attempts + 1
     if same then
-        waiting[3] = waiting[3] > 0 and waiting[3] or now
-        waiting[4] = sent
+        waiting.failing_since = waiting.failing_since > 0 and waiting.failing_since or now
+        waiting.sent = sent
     end
     save_waiting(key, membership, waiting)
     redis.call("ZADD", key .. DUE, "XX", now + wait_ms, membership)
@@ -40,14 +40,15 @@ end
 for i = 1, #outcomes, 6 do
     local membership, revision, seq, verdict, sent, detail = unpack(outcomes, i, i + 5)
     local waiting = load_waiting(key, membership)
-    local same = waiting and waiting[1][REVISION] == tonumber(revision)
+    local same = waiting and waiting.event[REVISION] == tonumber(revision)
     if verdict == "delivered" then
         deliver(membership, waiting, same, revision, tonumber(seq))
         finished = finished + 1
     elseif verdict == "later" and waiting then
         postpone(membership, waiting, same, tonumber(sent), tonumber(detail))
     elseif verdict == "dead" and same then
-        redis.call("HSET", key .. DEAD_LETTERS, membership, cmsgpack.pack({ waiting[1], waiting[2] + 1, now, detail }))
+        local letter = cmsgpack.pack({ waiting.event, waiting.attempts + 1, now, detail })
+        redis.call("HSET", key .. DEAD_LETTERS, membership, letter)
         drop_waiting(key, membership)
         finished = finished + 1
     end

@@ -3,8 +3,7 @@
 --
 -- An event is the array of service/readstate/domain/events.py. In the stream it is an entry with
 -- one field, named by the app: the notice of the read, which is made anyway, and behind it what
--- else the event says. What waits is one record per membership (a member in a room): { event,
--- failed attempts, failing since (ms; 0: not failed yet), forms that the receiver has accepted }.
+-- else the event says. What waits is one record per membership (a member in a room).
 --@include lib/keys
 --@include lib/clock
 
@@ -50,13 +49,22 @@ local function merged(one, other)
     return newer
 end
 
+-- What waits of a membership, or nil:
+--   event
+--   attempts       that have failed
+--   failing_since  ms; 0: it has not failed yet
+--   sent           how many of its forms the receiver has accepted
 local function load_waiting(shard, membership)
     local packed = redis.call("HGET", shard .. WAITING, membership)
-    return packed and cmsgpack.unpack(packed)
+    if packed then
+        local event, attempts, failing_since, sent = unpack(cmsgpack.unpack(packed))
+        return { event = event, attempts = attempts, failing_since = failing_since, sent = sent }
+    end
 end
 
 local function save_waiting(shard, membership, waiting)
-    redis.call("HSET", shard .. WAITING, membership, cmsgpack.pack(waiting))
+    local fields = { waiting.event, waiting.attempts, waiting.failing_since, waiting.sent }
+    redis.call("HSET", shard .. WAITING, membership, cmsgpack.pack(fields))
 end
 
 local function drop_waiting(shard, membership)
@@ -83,14 +91,16 @@ local function enqueue(shard, event, now)
     end
     local waiting = load_waiting(shard, membership)
     if not waiting then
-        save_waiting(shard, membership, { event, 0, 0, 0 })
+        save_waiting(shard, membership, { event = event, attempts = 0, failing_since = 0, sent = 0 })
         redis.call("ZADD", shard .. DUE, now, membership)
         return true
     end
     -- A receiver that was failing is not asked sooner because there is more to deliver, but what is
     -- newer has its full time.
-    local newer = event[REVISION] > waiting[1][REVISION]
-    local failing_since, sent = newer and 0 or waiting[3], newer and 0 or waiting[4]
-    save_waiting(shard, membership, { merged(event, waiting[1]), waiting[2], failing_since, sent })
+    if event[REVISION] > waiting.event[REVISION] then
+        waiting.failing_since, waiting.sent = 0, 0
+    end
+    waiting.event = merged(event, waiting.event)
+    save_waiting(shard, membership, waiting)
     return true
 end

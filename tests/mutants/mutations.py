@@ -717,7 +717,7 @@ MUTATIONS = [
         "delivered and event[REVISION] < tonumber(delivered)",
     ),
     Mutation("lib/events.lua", "delivered and event[REVISION] <= tonumber(delivered)", "false"),
-    Mutation("lib/events.lua", "newer and 0 or waiting[3], newer and 0 or waiting[4]", "0, waiting[4]"),
+    Mutation("lib/events.lua", "waiting.failing_since, waiting.sent = 0, 0", "waiting.failing_since = 0"),
     Mutation("lib/events.lua", '        redis.call("HDEL", shard .. DEAD_LETTERS, membership)\n', ""),
     Mutation(
         "lib/events.lua",
@@ -733,11 +733,11 @@ MUTATIONS = [
         "    if same then\n        drop_waiting(key, membership)\n",
         "    if waiting then\n        drop_waiting(key, membership)\n",
     ),
-    Mutation("record_outcomes.lua", "math.max(waiting[1][BEFORE], seq)", "waiting[1][BEFORE]"),
+    Mutation("record_outcomes.lua", "math.max(waiting.event[BEFORE], seq)", "waiting.event[BEFORE]"),
     Mutation(
         "record_outcomes.lua", '    redis.call("ZADD", key .. DELIVERED_REVISIONS, "GT", revision, membership)\n', ""
     ),
-    Mutation("record_outcomes.lua", "waiting[3] > 0 and waiting[3] or now", "now"),
+    Mutation("record_outcomes.lua", "waiting.failing_since > 0 and waiting.failing_since or now", "now"),
     Mutation("record_outcomes.lua", 'verdict == "dead" and same', 'verdict == "dead" and waiting'),
     Mutation(
         "record_outcomes.lua",
