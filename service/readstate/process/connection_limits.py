@@ -33,22 +33,22 @@ class ServerConfig(Config):
         return not any(known in network for network in self.trusted)
 
 
-class Place:
-    """One connection's part of the number that its address may have."""
+class Permit:
+    """For one connection, of as many as its address may have."""
 
     _held: ClassVar[AddressCounts | None] = None
 
     def __init__(self, config: Config, client: tuple[str, int] | None) -> None:
         self.address = ""
-        self.is_free = True
+        self.is_granted = True
         if isinstance(config, ServerConfig) and client and config.counts(client[0]):
             self.address = network_of(client[0])
-            held = Place._held = Place._held or AddressCounts("connections", config.address_connection_limit)
-            self.is_free = held.may_hold_more(self.address)
+            held = Permit._held = Permit._held or AddressCounts("connections", config.address_connection_limit)
+            self.is_granted = held.may_hold_more(self.address)
             held.hold(self.address)
 
     def release(self) -> None:
         """The connection has ended. A second call does nothing."""
-        if self.address and Place._held is not None:
-            Place._held.release(self.address)
+        if self.address and Permit._held is not None:
+            Permit._held.release(self.address)
             self.address = ""

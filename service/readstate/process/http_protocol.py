@@ -30,7 +30,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from readstate.dialects.http.moving import Movable
 from readstate.dialects.http.query_limits import HEADERS, why_too_long
 from readstate.dialects.http.reply import PRIVATE, Headers, WholeReplySender
-from readstate.process.connection_limits import Place
+from readstate.process.connection_limits import Permit
 from readstate.process.neighbours import neighbours_of, written_again
 from readstate.process.stopping import begin_stop
 from readstate.process.transport import LINGER_S, GatheringTransport
@@ -149,7 +149,7 @@ class HttpProtocol(HttpToolsProtocol):
     _seen: tuple[Any, int] = (None, 0)
     _look_later: asyncio.TimerHandle
     _gathering: GatheringTransport
-    _place: Place
+    _permit: Permit
     beginning = b""  # what another worker has read of the connection
     _refusal: tuple[int, str] | None = None  # what is wrong with the request that is being parsed
     _pieces = 0  # of the body of the request, so far
@@ -159,15 +159,15 @@ class HttpProtocol(HttpToolsProtocol):
         self._gathering = GatheringTransport(transport, self.loop)
         super().connection_made(self._gathering)  # type: ignore[arg-type]
         self._look_later = self.loop.call_later(PATIENCE_S, self._look)
-        self._place = Place(self.config, self.client)
-        if not self._place.is_free:
+        self._permit = Permit(self.config, self.client)
+        if not self._permit.is_granted:
             self._refuse(429, "Too many connections of this address.", "retry-after: 1\r\n")
         elif self.beginning:
             self.data_received(self.beginning)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._look_later.cancel()
-        self._place.release()
+        self._permit.release()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -231,7 +231,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._gathering.is_asked, self._gathering.cut_after_s = False, LINGER_S
         super().handle_websocket_upgrade()
         protocol: Any = self.transport.get_protocol()
-        protocol.place = self._place
+        protocol.permit = self._permit
         # A cycle of references, which would stay until garbage is collected.
         self.parser = None  # type: ignore[assignment]
 

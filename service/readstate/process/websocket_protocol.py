@@ -9,7 +9,7 @@ from websockets.http11 import Request
 
 from readstate.dialects.http.frame_writer import FRAMES
 from readstate.dialects.http.moving import Movable
-from readstate.process.connection_limits import Place
+from readstate.process.connection_limits import Permit
 from readstate.process.neighbours import neighbours_of, written_again
 from readstate.process.stopping import begin_stop
 from readstate.process.transport import LINGER_S, GatheringTransport
@@ -35,7 +35,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol, Movable):
     sockets finds this object in the scope, as the extension FRAMES.
     """
 
-    place: Place | None = None
+    permit: Permit | None = None
     on_writable: Callable[[], None]
     on_unwritable: Callable[[], None]
     _unread: bytes | memoryview = b""
@@ -47,8 +47,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol, Movable):
         super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self.place is not None:
-            self.place.release()
+        if self.permit is not None:
+            self.permit.release()
         self.on_unwritable()
         super().connection_lost(exc)
         # A cycle of references stays until garbage is collected, which is seldom. This and the one
