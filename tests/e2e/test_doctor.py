@@ -91,12 +91,14 @@ def test_nothing_is_written_to_the_store(directory: Path, kind: str, request: py
         for node in nodes:
             with node.client() as client:
                 assert client.function_list() == []
-    assert set(found.worst()) == {"store memory"}, "no maxmemory is set"
+    warned = {"server": {"store memory"}, "cluster": {"store memory", "store replication"}}
+    assert set(found.worst()) == warned[kind], "no maxmemory is set, and primaries of a cluster want replicas"
     assert found.says["layout"] == "there are no data yet"
     assert found.says["functions"] == "the functions of this version are not loaded; `readstate serve` loads them"
     assert found.says["keys"] == "no worker uses this store now"
     if kind == "cluster":
         assert found.says["store"] == "cluster of 3 primaries answers"
+        assert "give each primary one" in found.says["store replication"]
 
 
 MISTAKES = [

@@ -15,6 +15,7 @@ import psutil
 import pytest
 import pytest_asyncio
 import socketio
+import websockets
 
 from tests.support.authority import Authority
 from tests.support.devices import API_KEY, CLIENT_KEY
@@ -255,3 +256,37 @@ async def test_services_are_restarted_one_after_the_other_without_a_failed_call(
         await asyncio.gather(*callers)
     assert calls > 100
     assert failed == []
+
+
+async def test_sockets_come_back_when_both_services_were_restarted(two: Two) -> None:
+    """Within moments, and not one after the other."""
+    url = f"wss://127.0.0.1:{two.port}/socket.io/?EIO=4&transport=websocket"
+    is_open = [False] * 30
+
+    async def stay(number: int) -> None:
+        """Connect, and again a moment after each end, as clients do."""
+        while True:
+            try:
+                async with websockets.connect(url, ssl=two.tls, ping_interval=None) as socket:
+                    is_open[number] = True
+                    async for _ in socket:
+                        pass
+            except (OSError, websockets.WebSocketException):
+                pass
+            is_open[number] = False
+            await asyncio.sleep(0.05 * (number + 1))
+
+    async def all_are_open() -> bool:
+        return all(is_open)
+
+    clients = [asyncio.create_task(stay(number)) for number in range(len(is_open))]
+    await wait_until(all_are_open, "the sockets to be open")
+    for number in range(2):
+        await asyncio.to_thread(two.running[number].stop)
+        two.running[number] = two.service(number)
+        await asyncio.to_thread(two.running[number].start)
+        await asyncio.sleep(2.5)  # so that a health check has seen it back
+        await wait_until(all_are_open, "the sockets to be open again", timeout_s=3)
+    for client in clients:
+        client.cancel()
+    await asyncio.gather(*clients, return_exceptions=True)

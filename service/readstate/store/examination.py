@@ -95,6 +95,8 @@ async def persistence(node: Node) -> str:
 async def replication(node: Node) -> str:
     """How many replicas follow, and how far behind they are."""
     replicas = [value for name, value in node.info.items() if name.startswith("slave") and isinstance(value, dict)]
+    if not replicas and node.info.get("cluster_enabled"):
+        raise Doubt("it has no replica: while it is down its slots are not served; give each primary one")
     if not replicas:
         return "there are no replicas: what the server loses is lost"
     behind = [replica for replica in replicas if replica.get("state") != "online"]
