@@ -223,6 +223,7 @@ async def test_sockets_pass(two: Two, transport: str) -> None:
 
 
 async def test_services_are_restarted_one_after_the_other_without_a_failed_call(two: Two) -> None:
+    """And all sockets come back within moments, not one after the other."""
     failed: list[str] = []
     calls, stop = 0, asyncio.Event()
 
@@ -242,51 +243,43 @@ async def test_services_are_restarted_one_after_the_other_without_a_failed_call(
                 failed.append(f"{answer.status_code} {answer.text[:100]}")
             await asyncio.sleep(0.005)
 
-    async with two.client() as client:
-        await client.post("/admin/clients", headers=AS_BACKEND, json={"_id": "ann"})
-        await client.post("/rooms", headers=AS_BACKEND, json={"_id": "restart", "members": ["ann"]})
-        callers = [asyncio.create_task(call(client, number)) for number in range(3)]
-        for number in range(2):
-            await asyncio.sleep(2.5)  # so that a health check has seen the last one back
-            await asyncio.to_thread(two.running[number].stop)
-            two.running[number] = two.service(number)
-            await asyncio.to_thread(two.running[number].start)
-        await asyncio.sleep(0.5)
-        stop.set()
-        await asyncio.gather(*callers)
-    assert calls > 100
-    assert failed == []
-
-
-async def test_sockets_come_back_when_both_services_were_restarted(two: Two) -> None:
-    """Within moments, and not one after the other."""
-    url = f"wss://127.0.0.1:{two.port}/socket.io/?EIO=4&transport=websocket"
     is_open = [False] * 30
-
-    async def stay(number: int) -> None:
-        """Connect, and again a moment after each end, as clients do."""
-        while True:
-            try:
-                async with websockets.connect(url, ssl=two.tls, ping_interval=None) as socket:
-                    is_open[number] = True
-                    async for _ in socket:
-                        pass
-            except (OSError, websockets.WebSocketException):
-                pass
-            is_open[number] = False
-            await asyncio.sleep(0.05 * (number + 1))
 
     async def all_are_open() -> bool:
         return all(is_open)
 
-    clients = [asyncio.create_task(stay(number)) for number in range(len(is_open))]
-    await wait_until(all_are_open, "the sockets to be open")
-    for number in range(2):
-        await asyncio.to_thread(two.running[number].stop)
-        two.running[number] = two.service(number)
-        await asyncio.to_thread(two.running[number].start)
-        await asyncio.sleep(2.5)  # so that a health check has seen it back
-        await wait_until(all_are_open, "the sockets to be open again", timeout_s=3)
-    for client in clients:
-        client.cancel()
-    await asyncio.gather(*clients, return_exceptions=True)
+    async with two.client() as client:
+        await client.post("/admin/clients", headers=AS_BACKEND, json={"_id": "ann"})
+        await client.post("/rooms", headers=AS_BACKEND, json={"_id": "restart", "members": ["ann"]})
+        callers = [asyncio.create_task(call(client, number)) for number in range(3)]
+        sockets = [asyncio.create_task(stay_connected(two, is_open, number)) for number in range(len(is_open))]
+        for number in range(2):
+            await asyncio.sleep(2.5)  # so that a health check has seen the last one back
+            await wait_until(all_are_open, "the sockets to be open", timeout_s=10)
+            await asyncio.to_thread(two.running[number].stop)
+            two.running[number] = two.service(number)
+            await asyncio.to_thread(two.running[number].start)
+        await asyncio.sleep(2.5)
+        await wait_until(all_are_open, "the sockets to be open again", timeout_s=10)
+        stop.set()
+        await asyncio.gather(*callers)
+        for socket in sockets:
+            socket.cancel()
+        await asyncio.gather(*sockets, return_exceptions=True)
+    assert calls > 100
+    assert failed == []
+
+
+async def stay_connected(two: Two, is_open: list[bool], number: int) -> None:
+    """Connect a websocket, and again a moment after each end, as clients do."""
+    url = f"wss://127.0.0.1:{two.port}/socket.io/?EIO=4&transport=websocket"
+    while True:
+        try:
+            async with websockets.connect(url, ssl=two.tls, ping_interval=None) as socket:
+                is_open[number] = True
+                async for _ in socket:
+                    pass
+        except (OSError, websockets.WebSocketException):
+            pass
+        is_open[number] = False
+        await asyncio.sleep(0.05 * (number + 1))
