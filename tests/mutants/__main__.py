@@ -48,7 +48,7 @@ def misfits(mutations: list[Mutation]) -> list[Mutation]:
     return [mutation for mutation in mutations if (ROOT / "lua" / mutation.file).read_text().count(mutation.old) != 1]
 
 
-def tests_named_after(file: str) -> list[str]:
+def namesake_tests(file: str) -> list[str]:
     """The tests of a script, or of the scripts that include a library, the nearest ones first."""
     texts = {path.relative_to(ROOT / "lua").as_posix(): path.read_text() for path in (ROOT / "lua").rglob("*.lua")}
     found = [file]
@@ -75,7 +75,7 @@ class Killers:
         file = f"{mutation.file} "
         # With all parameters: another one may notice this slip.
         others = [killer.partition("[")[0] for name, killer in self._known.items() if name.startswith(file)]
-        return (list(dict.fromkeys(reversed(others))) or tests_named_after(mutation.file))[:TRIED_FIRST]
+        return (list(dict.fromkeys(reversed(others))) or namesake_tests(mutation.file))[:TRIED_FIRST]
 
     def note(self, mutation: Mutation, killer: str) -> None:
         """`killer` noticed this slip; "" for none. Written at once: a run may be broken off."""

@@ -36,8 +36,8 @@ def test_the_test_that_noticed_a_slip_is_run_first_the_next_time(tmp_path: Path)
 
 def test_for_a_slip_in_a_library_the_tests_of_its_scripts_are_run_first() -> None:
     """The nearest ones first: `mark_read` includes `reading`, which includes `members`."""
-    assert mutants.tests_named_after("lib/reading.lua")[0] == "tests/lua/test_mark_read.py"
-    found = mutants.tests_named_after("lib/members.lua")
+    assert mutants.namesake_tests("lib/reading.lua")[0] == "tests/lua/test_mark_read.py"
+    found = mutants.namesake_tests("lib/members.lua")
     assert "tests/lua/test_mark_read.py" in found
     assert len(found) == len(set(found)) > 20
 
