@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from typing import Any, Self
 
-from readstate.dialects.http.frame_writer import FRAMES
+from readstate.dialects.http.frame_writer import FRAMES, MessageHandler
 from tests.security.fuzz import frames
 
 WITHIN_S = 10.0
@@ -27,6 +27,8 @@ class AsgiSocket:
         self._acks = 0
         self.writes = 0  # of the service
         self._serving: asyncio.Task[None] | None = None
+        self._handling: asyncio.Task[None] | None = None
+        self._may_go_on = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         scope = {
@@ -56,6 +58,8 @@ class AsgiSocket:
         assert self._serving is not None
         async with asyncio.timeout(WITHIN_S):
             await self._serving
+            if self._handling is not None:
+                await self._handling
 
     def emit(self, event: str, *content: Any) -> str:
         """Send an event. Returns the id of its ack."""
@@ -90,16 +94,24 @@ class AsgiSocket:
     async def _on_message(self, event: Any) -> None:
         assert event["type"] == "websocket.accept"
 
-    # `sockets.websocket.FrameWriter`
+    # `frame_writer.FrameWriter`
 
-    def on_writable(self) -> None:
-        """Never called, because it is always writable."""
+    def attach(self, handler: MessageHandler) -> None:
+        self._handling = asyncio.create_task(self._handle(handler))
+
+    async def _handle(self, handler: MessageHandler) -> None:
+        while (message := await self._to_service.get())["type"] != "websocket.disconnect":
+            self._may_go_on.clear()
+            if handler.on_message(message["text"]):
+                await self._may_go_on.wait()
+        handler.on_closed()
+
+    def go_on(self) -> None:
+        self._may_go_on.set()
 
     def is_writable(self) -> bool:
+        """Always."""
         return True
-
-    def on_unwritable(self) -> None:
-        """Never called either."""
 
     def direct_writer(self) -> Callable[[bytes], object]:
         return self.write_frames

@@ -34,6 +34,7 @@ from readstate.process.connection_limits import Permit
 from readstate.process.neighbours import neighbours_of, written_again
 from readstate.process.stopping import begin_stop
 from readstate.process.transport import LINGER_S, GatheringTransport
+from readstate.process.websocket_protocol import WebSocketProtocol
 
 # First line, headers, trailers, and the framing of chunks. What comes in one piece of the stream
 # with the beginning of the first line is not counted.
@@ -228,10 +229,12 @@ class HttpProtocol(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         self._look_later.cancel()
+        self._unset_keepalive_if_required()
         self._gathering.is_asked, self._gathering.cut_after_s = False, LINGER_S
-        super().handle_websocket_upgrade()
-        protocol: Any = self.transport.get_protocol()
-        protocol.permit = self._permit
+        self.connections.discard(self)
+        websocket = WebSocketProtocol(self.config, self.server_state, self.app_state, self.loop, self._gathering)
+        self.transport.set_protocol(websocket)
+        websocket.open(self.scope, self.url, self._permit)  # type: ignore[arg-type]  # ours is a plain dict
         # A cycle of references, which would stay until garbage is collected.
         self.parser = None  # type: ignore[assignment]
 
@@ -275,6 +278,8 @@ class HttpProtocol(HttpToolsProtocol):
                 if not self._passes_over_upgrade():
                     if self._should_upgrade():
                         self.handle_websocket_upgrade()
+                        if frames := bytes(rest[upgrade.args[0] :]):
+                            self.transport.get_protocol().data_received(frames)  # type: ignore[attr-defined]
                     return
                 rest = rest[upgrade.args[0] :]
                 self._start_over_without_upgrade()

@@ -12,7 +12,6 @@ import pytest
 import pytest_asyncio
 import uvicorn
 import websockets
-from websockets.server import ServerProtocol
 
 from readstate.app import Service, create_app
 from readstate.dialects.imkit.sockets import auth, closing
@@ -22,8 +21,9 @@ from readstate.dialects.imkit.sockets.packets import Packet, ServerEvent
 from readstate.dialects.imkit.sockets.server import SocketServer
 from readstate.domain.notices import CursorMoved, Topic
 from readstate.process.http_protocol import HttpProtocol
-from readstate.process.transport import LINGER_S
-from readstate.process.websocket_protocol import PIECE_BYTES, WebSocketProtocol
+from readstate.process.transport import LINGER_S, GatheringTransport
+from readstate.process.websocket_handshake import Handshake
+from readstate.process.websocket_protocol import WebSocketProtocol
 from readstate.settings import Settings
 from tests.security.asgi_socket import AsgiSocket
 from tests.support.devices import API_KEY, CLIENT_KEY, Backend, device
@@ -221,7 +221,7 @@ async def test_nothing_of_a_closed_connection_waits_for_the_garbage_collector(in
     """It looks seldom at what has become old, and 200 sockets may come and go in a second."""
 
     def protocols() -> list[type]:
-        kinds = (HttpProtocol, WebSocketProtocol, ServerProtocol)
+        kinds = (HttpProtocol, WebSocketProtocol, GatheringTransport, Handshake)
         return sorted((type(one) for one in gc.get_objects() if issubclass(type(one), kinds)), key=str)
 
     token = await backend.token("ann")
@@ -315,7 +315,7 @@ async def test_a_client_that_does_not_read_does_not_keep_a_closing_connection(in
             )
 
         async def cut() -> bool:
-            return bool(protocol.disconnected)
+            return bool(protocol._is_lost)
 
         await wait_until(cut, "the end of the connection", timeout_s=LINGER_S + 3)
         connection.transport.abort()
@@ -344,7 +344,9 @@ async def test_the_events_of_one_turn_are_one_write(inside: Inside, backend: Bac
 async def test_nothing_is_written_past_the_end_while_a_handler_is_busy(
     inside: Inside, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    """The handler hears of the end only when it has done what came before."""
+    """What comes behind a message is read when the handler has done with it; all else counts at
+    once.
+    """
     busy, is_over = asyncio.Event(), asyncio.Event()
 
     async def receive(connection: Connection, text: str) -> bool:
@@ -359,14 +361,16 @@ async def test_nothing_is_written_past_the_end_while_a_handler_is_busy(
         assert await client.recv() == '42["n",1]'
         assert shortest_way(connection)[0] is not None
         monkeypatch.setattr(inside.sockets.connections, "receive", receive)
-        await client.send("3")
+        await client.send("41")
         await busy.wait()
         protocol: Any = connection.transport._writer  # type: ignore[attr-defined]
         match how:
             case "the client's close":
                 client.transport.write(b"\x88\x80\0\0\0\0")
+                is_over.set()
             case "against the protocol":
                 client.transport.write(b"\xff\x80\0\0\0\0")
+                is_over.set()
             case "an abort":
                 client.transport.abort()
             case "a pause":
@@ -374,12 +378,12 @@ async def test_nothing_is_written_past_the_end_while_a_handler_is_busy(
             case "a stop":
                 protocol.shutdown()
             case "a close frame of ours":
-                await protocol.send({"type": "websocket.close"})
+                protocol.start_close(1000, "")
         await wait_until(lambda: is_now(shortest_way(connection)[0] is None), "the end to be seen")
         connection.send_event(ServerEvent("n", b"2"))
         assert shortest_way(connection) == (None, None)
         client.transport.abort()
-        protocol.transport.abort()
+        protocol.abort()
         is_over.set()
     await inside.until_nothing_is_kept()
 
@@ -399,10 +403,21 @@ async def test_of_the_handshake_nothing_is_kept(inside: Inside) -> None:
         await client.recv()
         (connection,) = inside.sockets.connections.all()
         protocol: Any = connection.transport._writer  # type: ignore[attr-defined]
-        assert not protocol.scope["headers"]
-        assert not {"request", "response"} & set(vars(protocol))
-        parser_keeps = protocol.conn.parser.gi_frame.f_locals["request"]
-        assert not list(parser_keeps.headers)
+        assert protocol._handler is connection.transport
+        assert not protocol._scope
+        gc.collect()
+        assert not [one for one in gc.get_objects() if isinstance(one, (Handshake, HttpProtocol))]
+
+
+async def test_an_idle_socket_has_no_task(inside: Inside, backend: Backend) -> None:
+    """A task and its coroutines would take as much as all the rest."""
+    before = len(asyncio.all_tasks())
+    async with device(backend, "ann"), device(backend, "bob"), raw(inside.url) as client:
+        await client.recv()
+        await wait_until(lambda: is_now(not inside.sockets.connections.processing), "the packets to be processed")
+        ours = {task.get_coro().__qualname__ for task in asyncio.all_tasks()}  # type: ignore[union-attr]
+        assert not [name for name in ours if "Handshake" in name or "run_asgi" in name]
+        assert before
 
 
 async def test_a_flood_of_small_packets_is_not_parsed_at_once(inside: Inside) -> None:
@@ -413,8 +428,8 @@ async def test_a_flood_of_small_packets_is_not_parsed_at_once(inside: Inside) ->
         await asyncio.sleep(1.0)
         (session,) = inside.sockets.connections.all()
         protocol: Any = session.transport._writer  # type: ignore[attr-defined]
-        assert len(protocol.queue._items) <= PIECE_BYTES
-        assert not protocol.queue.empty()
+        assert len(inside.sockets.connections.processing) == 1
+        assert len(protocol._unread) > 1000
         connection.transport.abort()
     # The service does not see the end behind data that it does not read.
     inside.sockets.connections.close_now(session, CLIENT_LEFT)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from readstate.dialects.http.client_address import AddressCounts
+from readstate.dialects.http.frame_writer import MessageHandler
 from readstate.dialects.imkit.sockets import connections as connections_module
 from readstate.dialects.imkit.sockets.connection import STOPPING, Connection
 from readstate.dialects.imkit.sockets.connections import Connections
@@ -21,8 +22,13 @@ class Line:
     def __init__(self) -> None:
         self.frames: list[bytes] = []
         self.is_paused = self.is_closed = self.is_gone = False
-        self.on_writable: Callable[[], None] = lambda: None
-        self.on_unwritable: Callable[[], None] = lambda: None
+        self.handler: MessageHandler
+
+    def attach(self, handler: MessageHandler) -> None:
+        self.handler = handler
+
+    def go_on(self) -> None:
+        """Nothing comes from the client."""
 
     def is_writable(self) -> bool:
         return not (self.is_paused or self.is_closed)
@@ -45,12 +51,12 @@ class Line:
     def pause(self) -> None:
         if not self.is_paused:
             self.is_paused = True
-            self.on_unwritable()
+            self.handler.on_unwritable()
 
     def resume(self) -> None:
         if self.is_paused:
             self.is_paused = False
-            self.on_writable()
+            self.handler.on_writable()
 
 
 def opened() -> tuple[Connections, Connection, Line]:
@@ -61,8 +67,9 @@ def opened() -> tuple[Connections, Connection, Line]:
 
 def add(connections: Connections) -> tuple[Connection, Line]:
     line = Line()
-    connection = connections.open(WebSocketTransport(line), [], worker=0, client_key="key", address="::1")
-    line.on_writable, line.on_unwritable = connection.flush, connection.on_unwritable
+    transport = WebSocketTransport(connections, line)
+    connection = connections.open(transport, [], worker=0, client_key="key", address="::1")
+    transport.attach(connection)
     return connection, line
 
 

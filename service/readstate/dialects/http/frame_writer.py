@@ -1,4 +1,7 @@
-"""Finished websocket frames. The worker's server takes them; ASGI has no message for them."""
+"""A websocket as the worker's server offers it: finished frames out, messages in.
+
+ASGI has no message for finished frames, and keeps a task for each connection.
+"""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -6,14 +9,46 @@ from typing import Protocol
 FRAMES = "readstate.frames"  # the extension of an ASGI scope that holds a FrameWriter
 
 
+class MessageHandler(Protocol):
+    """What the server tells of a connection. No method waits or raises."""
+
+    def on_message(self, text: str | None) -> bool:
+        """A message; None: a binary one. Returns whether it takes time: the next message comes
+        after `FrameWriter.go_on` only.
+        """
+
+    def on_writable(self) -> None:
+        """The client takes frames again."""
+
+    def on_unwritable(self) -> None:
+        """It takes none for now, or the connection is being closed."""
+
+    def on_closed(self) -> None:
+        """The connection is closed, by either side, and all messages were handled. Comes last."""
+
+
 class FrameWriter(Protocol):
     """What the server offers under FRAMES."""
 
-    on_writable: Callable[[], None]
-    on_unwritable: Callable[[], None]
+    def attach(self, handler: MessageHandler) -> None:
+        """Take the accepted connection over: the call of the application may return."""
 
-    def is_writable(self) -> bool: ...
-    def write_frames(self, frames: bytes) -> None: ...
-    def direct_writer(self) -> Callable[[bytes], object] | None: ...
-    def start_close(self, code: int, reason: str) -> None: ...
-    def abort(self) -> None: ...
+    def go_on(self) -> None:
+        """The last message is processed."""
+
+    def is_writable(self) -> bool:
+        """Whether the client takes frames."""
+
+    def write_frames(self, frames: bytes) -> None:
+        """Write finished frames; only while it is writable."""
+
+    def direct_writer(self) -> Callable[[bytes], object] | None:
+        """What writes finished frames in the shortest way, until `on_unwritable` is called; None
+        when there is no such way now. It raises RuntimeError for a client that went away.
+        """
+
+    def start_close(self, code: int, reason: str) -> None:
+        """Send a close frame, and close when the client has answered it, or after a moment."""
+
+    def abort(self) -> None:
+        """Cut the connection, whatever was not sent yet."""

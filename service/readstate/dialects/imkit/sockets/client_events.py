@@ -29,6 +29,7 @@ from readstate.dialects.imkit.reply import Problem, ok
 from readstate.dialects.imkit.sockets.auth import SocketAuthenticator
 from readstate.dialects.imkit.sockets.connection import CloseReason, Connection
 from readstate.dialects.imkit.sockets.encoding import Encoding
+from readstate.dialects.imkit.sockets.fair_turns import FairTurns
 from readstate.dialects.imkit.sockets.http_calls import HttpCall
 from readstate.dialects.imkit.sockets.packets import ClientPacket, decode_packet
 from readstate.domain.limits import MAX_ID_BYTES, MAX_WATCHED
@@ -54,6 +55,7 @@ class ClientEvents(Struct, frozen=True):
     services: Services
     authenticator: SocketAuthenticator
     http_calls: Mapping[str, HttpCall]
+    turns: FairTurns
 
     async def on_connect(self, connection: Connection, auth: dict[str, Any]) -> tuple[bytes, CloseReason | None]:
         """Authenticate by the handshake's `auth`: the token, and perhaps a client key."""
@@ -138,7 +140,16 @@ class ClientEvents(Struct, frozen=True):
         except TooManyRequests as error:
             return RATE_LIMIT_EXCEEDED.reply_to(error, str(error)).payload
         principal = Principal(session.app, session.user, False, session)
-        return await call.answer(self.services, principal, content)
+        await self.turns.begin((session.app, _room_of(content)))
+        try:
+            return await call.answer(self.services, principal, content)
+        finally:
+            self.turns.end()
+
+
+def _room_of(content: Any) -> str:
+    room = content.get("room") if isinstance(content, dict) else ""
+    return room if isinstance(room, str) else ""
 
 
 def _are_rooms(rooms: Any) -> bool:

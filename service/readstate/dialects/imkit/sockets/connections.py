@@ -33,6 +33,7 @@ from readstate.dialects.imkit.sockets.send_queue import QueueBudgets
 from readstate.dialects.imkit.sockets.session_ids import new_session_id
 from readstate.dialects.imkit.sockets.timers import Timeouts
 from readstate.domain.limits import MAX_BODY_BYTES
+from readstate.tasks import Tasks
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +80,7 @@ class Connections:
         self.auth_deadlines: Timeouts[Connection] = Timeouts(
             AUTHENTICATE_WITHIN_S, lambda late: late.close(AUTH_TIMEOUT)
         )
+        self.processing = Tasks()  # packets that take time
         self.lingers: Timeouts[Connection] = Timeouts(LINGER_S, lambda closing: closing.transport.abort())
 
     # From the handshake to the end
@@ -152,10 +154,16 @@ class Connections:
             self._none_open.set()
 
     async def wait_until_none(self, within_s: float) -> None:
-        """Return when no connection is open any more, at the latest after `within_s`."""
-        if self._open:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._none_open.wait(), within_s)
+        """Return when no connection is open and no packet is processed any more, at the latest
+        after `within_s`.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while self._open or self.processing:
+                    if self._open:
+                        await self._none_open.wait()
+                    if self.processing:
+                        await asyncio.wait(self.processing)
 
     def stop(self) -> None:
         """Stop all timers."""
@@ -202,6 +210,16 @@ class Connections:
                 break
 
     # What clients send
+
+    def receive_at_once(self, connection: Connection, text: str) -> bool:
+        """Process the packet that comes most often, a pong. Returns False for others: `receive` has
+        to process them.
+        """
+        if text != packets.PONG or connection.is_closing or not connection.rate.has_room():
+            return False
+        connection.rate.reserve()
+        self.pongs.cancel(connection)
+        return True
 
     async def receive(self, connection: Connection, text: str) -> bool:
         """Process one Engine.IO packet. Returns False when the client closes the connection by it.

@@ -204,6 +204,10 @@ class PacketRate:
         self._full_at_s = 0.0  # when the burst is available again
         self._overloaded_since_s = 0.0  # 0: the client is within the rate
 
+    def has_room(self) -> bool:
+        """Whether the next packet need not wait."""
+        return self._full_at_s + 1 / PACKETS_PER_S - self._now() <= PACKET_BURST / PACKETS_PER_S
+
     def reserve(self) -> float:
         """Count one packet. Returns how many seconds it has to wait.
 

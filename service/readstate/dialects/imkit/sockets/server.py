@@ -22,6 +22,7 @@ from readstate.dialects.imkit.sockets.closing import GapClosing, TokenWatch
 from readstate.dialects.imkit.sockets.connection import STOPPING, Connection, Transport
 from readstate.dialects.imkit.sockets.connections import Connections
 from readstate.dialects.imkit.sockets.delivery import Delivery
+from readstate.dialects.imkit.sockets.fair_turns import FairTurns
 from readstate.dialects.imkit.sockets.following import Following
 from readstate.dialects.imkit.sockets.http_calls import HTTP_CALLS
 from readstate.dialects.imkit.sockets.hub import Hub
@@ -54,7 +55,7 @@ class SocketServer:
         self._following = Following(hub, services.changes)
         authenticator = SocketAuthenticator(services, hub, self._following, admission)
         self.connections = Connections(
-            ClientEvents(services, authenticator, HTTP_CALLS),
+            ClientEvents(services, authenticator, HTTP_CALLS, FairTurns()),
             addresses,
             ping_interval_s=settings.socket_ping_interval_s,
             ping_timeout_s=settings.socket_ping_timeout_s,
@@ -94,6 +95,7 @@ class SocketServer:
         """
         self.begin_stop()
         await self.connections.wait_until_none(STOP_WITHIN_S)
+        await self.connections.processing.stop()
         await self._token_watch.stop()
         await self._joining.stop()
         await self._delivery.stop()
@@ -140,11 +142,10 @@ class SocketServer:
         writer: FrameWriter = scope["extensions"][FRAMES]
         await send({"type": "websocket.accept"})
         if connection is None:
-            connection = self._open(scope, query, send, WebSocketTransport(writer), [])
-        elif not await websocket.upgrade(writer, receive, connection):
-            return
-        scope["headers"] = ()  # 1.5 KiB, of no more use
-        await websocket.serve(self.connections, writer, receive, connection)
+            transport = WebSocketTransport(self.connections, writer)
+            transport.attach(self._open(scope, query, send, transport, []))
+        else:
+            await websocket.upgrade(self.connections, writer, receive, connection)
 
     def _on_notice(self, topic: Topic, notice: Notice) -> None:
         self._following.on_notice(topic, notice)

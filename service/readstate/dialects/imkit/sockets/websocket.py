@@ -14,7 +14,7 @@ from readstate.dialects.http.frame_writer import FrameWriter
 from readstate.dialects.imkit.sockets import packets
 from readstate.dialects.imkit.sockets.connection import CLIENT_LEFT, STATE_LOST, CloseReason, Connection
 from readstate.dialects.imkit.sockets.connections import Connections
-from readstate.dialects.imkit.sockets.polling import Message, PollingTransport, Receive
+from readstate.dialects.imkit.sockets.polling import PollingTransport, Receive
 
 logger = logging.getLogger(__name__)
 
@@ -24,13 +24,21 @@ _PROBE_REPLY = packets.Packet(packets.PROBE_REPLY)
 
 
 class WebSocketTransport:
-    """`connection.Transport` over a websocket."""
+    """`connection.Transport` over a websocket, and the `MessageHandler` of its connection."""
 
-    __slots__ = ("_writer",)
+    __slots__ = ("_connection", "_connections", "_writer")
     has_close_packet: ClassVar[bool] = False
 
-    def __init__(self, writer: FrameWriter) -> None:
+    def __init__(self, connections: Connections, writer: FrameWriter) -> None:
+        self._connections = connections
         self._writer = writer
+
+    def attach(self, connection: Connection) -> None:
+        """Process what comes over the websocket, until it is closed; then remove the connection."""
+        self._connection = connection
+        self._writer.attach(self)
+
+    # connection.Transport
 
     def is_writable(self) -> bool:
         return self._writer.is_writable()
@@ -50,48 +58,49 @@ class WebSocketTransport:
     def abort(self) -> None:
         self._writer.abort()
 
+    # MessageHandler
 
-async def serve(connections: Connections, writer: FrameWriter, receive: Receive, connection: Connection) -> None:
-    """Process what comes over an accepted websocket until it is closed.
+    def on_message(self, text: str | None) -> bool:
+        if text is not None and self._connections.receive_at_once(self._connection, text):
+            return False
+        self._connections.processing.start(self._process(text))
+        return True
 
-    Then the connection is removed.
-    """
-    writer.on_writable, writer.on_unwritable = connection.flush, connection.on_unwritable
-    try:
-        while (message := await receive())["type"] != "websocket.disconnect":
-            await _receive(connections, message, connection)
-    except Exception:
-        logger.exception("a websocket failed")
-        connection.close(STATE_LOST)
-        connection.flush()
-    finally:
-        writer.on_writable = writer.on_unwritable = lambda: None
-        connections.remove(connection)
+    def on_writable(self) -> None:
+        self._connection.flush()
+
+    def on_unwritable(self) -> None:
+        self._connection.on_unwritable()
+
+    def on_closed(self) -> None:
+        self._connections.remove(self._connection)
+        del self._connection  # a cycle of references
+
+    async def _process(self, text: str | None) -> None:
+        connection = self._connection
+        try:
+            if text is None and not connection.is_closing:
+                raise packets.ProtocolError("binary frames are not spoken here")
+            if not await self._connections.receive(connection, text or ""):
+                connection.close(CLIENT_LEFT)
+        except packets.ProtocolError as error:
+            connection.close(CloseReason(packets.POLICY_VIOLATION, str(error)))
+        except Exception:
+            logger.exception("a websocket failed")
+            connection.close(STATE_LOST)
+        self._writer.go_on()
 
 
-async def _receive(connections: Connections, message: Message, connection: Connection) -> None:
-    try:
-        text = message.get("text")
-        if text is None and not connection.is_closing:
-            raise packets.ProtocolError("binary frames are not spoken here")
-        if not await connections.receive(connection, text or ""):
-            connection.close(CLIENT_LEFT)
-    except packets.ProtocolError as error:
-        connection.close(CloseReason(packets.POLICY_VIOLATION, str(error)))
-
-
-async def upgrade(writer: FrameWriter, receive: Receive, connection: Connection) -> bool:
-    """Move a connection from long-polling to an accepted websocket.
-
-    Returns False when the client does not complete it.
+async def upgrade(connections: Connections, writer: FrameWriter, receive: Receive, connection: Connection) -> None:
+    """Move a connection from long-polling to an accepted websocket, if the client completes it.
 
     Until it is complete, queued packets are sent by long-polling; none is sent twice. See
     engine.io-protocol, "Upgrade".
     """
-    polling, websocket = connection.transport, WebSocketTransport(writer)
+    polling, websocket = connection.transport, WebSocketTransport(connections, writer)
     if not isinstance(polling, PollingTransport) or polling.is_upgrading:
         writer.start_close(packets.POLICY_VIOLATION, "the session has a websocket")
-        return False
+        return
     polling.is_upgrading = True
     try:
         completes = await _probe(polling, websocket, receive)
@@ -99,11 +108,11 @@ async def upgrade(writer: FrameWriter, receive: Receive, connection: Connection)
         polling.is_upgrading = polling.is_probed = False
     if not completes or connection.is_closing or polling.is_posting:
         writer.start_close(packets.POLICY_VIOLATION, "no upgrade")
-        return False
+        return
     connection.transport = websocket
     polling.release()
     connection.flush()
-    return True
+    websocket.attach(connection)
 
 
 async def _probe(polling: PollingTransport, websocket: WebSocketTransport, receive: Receive) -> bool:
