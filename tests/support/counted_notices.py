@@ -26,8 +26,11 @@ class CountedNotices:
         self.counts.update(topics)
         self.known.update(topics)
 
+    def is_heard(self, topic: Topic) -> bool:
+        return topic in self.known
+
     def retain(self, topic: Topic) -> bool:
-        if topic not in self.known:
+        if not self.is_heard(topic):
             return False
         self.counts[topic] += 1
         return True

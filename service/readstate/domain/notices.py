@@ -143,6 +143,9 @@ class Notices(Protocol):
         Each needs one `unsubscribe`. Raises Unavailable; then it is subscribed to none of them.
         """
 
+    def is_heard(self, topic: Topic) -> bool:
+        """Whether notices of a topic arrive: the subscription is confirmed, and was not lost."""
+
     def retain(self, topic: Topic) -> bool:
         """Subscribe once more to a topic of which notices arrive already.
 

@@ -64,6 +64,7 @@ class ChannelConnection(asyncio.Protocol):
         self._early: dict[bytes, None] = {}  # wanted before there was a connection
         # (channel, whether to subscribe, last of its command) not answered yet, in order
         self._asked: deque[tuple[bytes, bool, bool]] = deque()
+        self._unsent: list[bytes] = []  # commands of this turn
         self._channels: dict[bytes, None] = {}  # confirmed
         self._draining = False
         self._heard = 0  # replies so far: any shows that it lives
@@ -136,7 +137,15 @@ class ChannelConnection(asyncio.Protocol):
             (channel, command == b"SSUBSCRIBE", self._one_by_one or channel is last) for channel in channels
         )
         groups = [(channel,) for channel in channels] if self._one_by_one else [tuple(channels)]
-        self._transport.write(b"".join(_pack(command, *group) for group in groups))
+        if not self._unsent:
+            self._loop.call_soon(self._flush)
+        self._unsent += [_pack(command, *group) for group in groups]
+
+    def _flush(self) -> None:
+        """Write what this turn of the event loop has asked for."""
+        unsent, self._unsent = self._unsent, []
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(b"".join(unsent))
 
     # What is heard (asyncio.Protocol)
 

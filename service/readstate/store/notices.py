@@ -123,11 +123,14 @@ class RedisNotices:
             self.unsubscribe(topics)
             raise
 
-    def retain(self, topic: Topic) -> bool:
+    def is_heard(self, topic: Topic) -> bool:
         subscription = self._subscriptions.get(topic)
-        if subscription is None or subscription.waits is not None:
+        return subscription is not None and subscription.waits is None
+
+    def retain(self, topic: Topic) -> bool:
+        if not self.is_heard(topic):
             return False
-        self._listen(subscription)
+        self._listen(self._subscriptions[topic])
         return True
 
     def unsubscribe(self, topics: Iterable[Topic]) -> None:

@@ -56,7 +56,7 @@ class Inside:
             ],
             "addresses": connections._addresses._held,
             "users": hub._users,
-            "subscribers": dict(hub._subscribers),
+            "subscribers": dict(hub._rooms),
             "listeners": [
                 topic
                 for topic, subscription in hub._notices._subscriptions.items()  # type: ignore[attr-defined]

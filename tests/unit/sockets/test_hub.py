@@ -264,7 +264,7 @@ async def test_after_the_last_connection_nothing_is_kept(hub: Hub[str], slow: Sl
     hub.remove(APP, "ann", "phone")
     hub.remove(APP, "ann", "phone")
     assert not hub.has_subscribers(APP, "r")
-    assert (hub._users, dict(hub._subscribers)) == ({}, {})
+    assert (hub._users, dict(hub._rooms)) == ({}, {})
     await add(hub, slow, "ann", "laptop", "s")
     assert subscribers(hub, "s") == ["laptop"]
 
@@ -278,7 +278,7 @@ async def test_a_connection_that_is_cancelled_while_loading_leaves_nothing_behin
     await asyncio.wait({adding})
     answer.set_result(["r"])
     await asyncio.sleep(0.01)
-    assert (hub._users, dict(hub._subscribers)) == ({}, {})
+    assert (hub._users, dict(hub._rooms)) == ({}, {})
 
 
 class History:

@@ -14,7 +14,6 @@ settled with the room (`joining`).
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Generic, Protocol, TypeVar
 
@@ -32,6 +31,18 @@ class RoomsOf(Protocol):
     async def __call__(self, *, app: str, user: str) -> Sequence[str]: ...
 
 
+class _Room(Generic[AnyConnection]):
+    """A room of local users. They share its id: for a user of fifty rooms, ids of their own would
+    take 4 KiB.
+    """
+
+    __slots__ = ("members", "topic")
+
+    def __init__(self, topic: Topic) -> None:
+        self.topic = topic
+        self.members: dict[_LocalUser[AnyConnection], None] = {}  # a small set takes three times as much
+
+
 class _LocalUser(Generic[AnyConnection]):
     __slots__ = ("changes", "connections", "is_stale", "key", "loading", "pending", "rooms")
 
@@ -40,8 +51,8 @@ class _LocalUser(Generic[AnyConnection]):
         self.connections: list[AnyConnection] = []
         self.pending = 0  # connections that wait for the rooms
         # None: not known yet. Each once, and for leaving them only: whether a user is in a room is
-        # said by its subscribers.
-        self.rooms: list[str] | None = None
+        # said by its members.
+        self.rooms: list[_Room[AnyConnection]] | None = None
         self.loading: asyncio.Task[None] | None = None
         self.changes: dict[str, bool] = {}  # while loading: room -> joined, else left
         self.is_stale = False  # notices were lost while loading, so the answer may lack them
@@ -66,11 +77,7 @@ class Hub(Generic[AnyConnection]):
         self.on_entered: Callable[[str, str], None] = lambda app, user: None
         self._users: dict[tuple[str, str], _LocalUser[AnyConnection]] = {}
         self._loading: set[_LocalUser[AnyConnection]] = set()
-        # A dict without values: a small one takes a third of a set.
-        self._subscribers: defaultdict[tuple[str, str], dict[_LocalUser[AnyConnection], None]] = defaultdict(dict)
-        # The members of a room share its id: for a user of fifty rooms, ids of their own would take
-        # 4 KiB. (`sys.intern` keeps what it has shared, in Python 3.12.0 to 3.12.6.)
-        self._ids: dict[tuple[str, str], str] = {}
+        self._rooms: dict[Topic, _Room[AnyConnection]] = {}
 
     # Connections
 
@@ -110,12 +117,12 @@ class Hub(Generic[AnyConnection]):
 
     def subscribers(self, app: str, room: str) -> Iterator[AnyConnection]:
         """The connections of all members of `room`. Must be consumed before the index changes."""
-        for local in self._subscribers.get((app, room), ()):
+        for local in self._members(app, room):
             yield from local.connections
 
     def has_subscribers(self, app: str, room: str) -> bool:
         """Whether a local user is a member of `room`."""
-        return (app, room) in self._subscribers
+        return Topic.room(app, room) in self._rooms
 
     def is_member(self, app: str, user: str, room: str) -> bool:
         """Whether `user` is a local user and a member of `room`."""
@@ -124,7 +131,7 @@ class Hub(Generic[AnyConnection]):
 
     def local_members(self, app: str, room: str) -> list[str]:
         """The members of `room` who have a connection on this worker."""
-        return [local.key[1] for local in self._subscribers.get((app, room), ()) if local.connections]
+        return [local.key[1] for local in self._members(app, room) if local.connections]
 
     # Changes of membership, in the order of the room
 
@@ -147,7 +154,7 @@ class Hub(Generic[AnyConnection]):
 
     def on_room_deleted(self, app: str, room: str) -> None:
         """All members have left `room`."""
-        for local in list(self._subscribers.get((app, room), ())):
+        for local in list(self._members(app, room)):
             self._leave(local, room)
         for local in self._loading:
             if local.key[0] == app:
@@ -174,7 +181,7 @@ class Hub(Generic[AnyConnection]):
         concerned: dict[_LocalUser[AnyConnection], None] = {}
         for kind, app, name in topics:
             if kind == "room":
-                concerned.update(dict.fromkeys(self._subscribers.get((app, name), ())))
+                concerned.update(dict.fromkeys(self._members(app, name)))
             else:
                 concerned.update((local, None) for local in self._local(app, [name]) if local.rooms is not None)
         lost: list[AnyConnection] = []
@@ -197,13 +204,13 @@ class Hub(Generic[AnyConnection]):
         self._loading.add(local)
         try:
             for _ in range(LOADS_AT_MOST):
-                held: list[Topic] = []
+                held: dict[Topic, None] = {}
                 try:
                     rooms = await self._read_rooms(local, held)
                     if self._users.get(local.key) is not local:
                         return  # all its connections were removed meanwhile
                     if not local.is_stale:
-                        self._set_rooms(local, rooms)
+                        self._set_rooms(local, rooms, held)
                         return
                 finally:
                     self._notices.unsubscribe(held)
@@ -212,23 +219,32 @@ class Hub(Generic[AnyConnection]):
             local.loading = None
             self._loading.discard(local)
 
-    async def _read_rooms(self, local: _LocalUser[AnyConnection], held: list[Topic]) -> Collection[str]:
-        """The user's rooms. They and the user are subscribed to then, once more: that is `held`."""
+    async def _read_rooms(self, local: _LocalUser[AnyConnection], held: dict[Topic, None]) -> Collection[Topic]:
+        """The user's rooms. They and the user are subscribed to then: that is `held`."""
         local.is_stale, local.changes = False, {}
         app, user = local.key
-        await _subscribe(self._notices, [local.topic], held)
-        rooms = await self._rooms_of(app=app, user=user)
-        await _subscribe(self._notices, [Topic.room(app, room) for room in rooms], held)
+        await self._subscribe([local.topic], held)
+        rooms = [Topic.room(app, room) for room in dict.fromkeys(await self._rooms_of(app=app, user=user))]
+        await self._subscribe(rooms, held)
         return rooms
 
-    def _set_rooms(self, local: _LocalUser[AnyConnection], rooms: Collection[str]) -> None:
-        """The rooms are known, and are subscribed to."""
+    async def _subscribe(self, topics: Collection[Topic], held: dict[Topic, None]) -> None:
+        await self._notices.subscribe(topics)
+        held.update(dict.fromkeys(topics))
+
+    def _set_rooms(self, local: _LocalUser[AnyConnection], rooms: Collection[Topic], held: dict[Topic, None]) -> None:
+        """The rooms are known. Their subscriptions are the index's from now on, no longer `held`."""
         app, user = local.key
         changes, local.changes, local.rooms = local.changes, {}, []
-        self._notices.retain(local.topic)
-        for room in dict.fromkeys(rooms):
-            if changes.pop(room, True):
-                self._enter_if_heard(local, room)
+        del held[local.topic]
+        for topic in rooms:
+            if changes and not changes.pop(topic.name, True):
+                continue
+            if self._notices.is_heard(topic):
+                del held[topic]
+                self._enter(local, topic)
+            else:  # the subscription was lost
+                self.on_unsettled(app, user, topic.name, True)
         for room, joined in changes.items():
             if joined:
                 self.on_unsettled(app, user, room, True)
@@ -238,31 +254,41 @@ class Hub(Generic[AnyConnection]):
     def _local(self, app: str, users: Iterable[str]) -> list[_LocalUser[AnyConnection]]:
         return [local for user in users if (local := self._users.get((app, user)))]
 
+    def _members(self, app: str, room: str) -> Collection[_LocalUser[AnyConnection]]:
+        found = self._rooms.get(Topic.room(app, room))
+        return found.members if found is not None else ()
+
     def _is_in(self, local: _LocalUser[AnyConnection], room: str) -> bool:
-        return local in self._subscribers.get((local.key[0], room), ())
+        return local in self._members(local.key[0], room)
 
     def _enter_if_heard(self, local: _LocalUser[AnyConnection], room: str) -> None:
-        assert local.rooms is not None
         app, user = local.key
-        if self._notices.retain(Topic.room(app, room)):
-            key = (app, room)
-            local.rooms.append(self._ids.setdefault(key, room))
-            self._subscribers[key][local] = None
+        topic = Topic.room(app, room)
+        if self._notices.retain(topic):
+            self._enter(local, topic)
         else:  # the room is not listened to any more, or the subscription was lost
             self.on_unsettled(app, user, room, True)
 
+    def _enter(self, local: _LocalUser[AnyConnection], topic: Topic) -> None:
+        assert local.rooms is not None
+        room = self._rooms.get(topic)
+        if room is None:
+            room = self._rooms[topic] = _Room(topic)
+        room.members[local] = None
+        local.rooms.append(room)
+
     def _leave(self, local: _LocalUser[AnyConnection], room: str) -> None:
         assert local.rooms is not None
-        local.rooms.remove(room)
-        self._unsubscribe(local, [room])
+        left = self._rooms[Topic.room(local.key[0], room)]
+        local.rooms.remove(left)
+        self._unsubscribe(local, [left])
 
-    def _unsubscribe(self, local: _LocalUser[AnyConnection], rooms: Iterable[str]) -> None:
-        app = local.key[0]
+    def _unsubscribe(self, local: _LocalUser[AnyConnection], rooms: Collection[_Room[AnyConnection]]) -> None:
         for room in rooms:
-            self._subscribers[app, room].pop(local, None)
-            if not self._subscribers[app, room]:
-                del self._subscribers[app, room], self._ids[app, room]
-            self._notices.unsubscribe([Topic.room(app, room)])
+            del room.members[local]
+            if not room.members:
+                del self._rooms[room.topic]
+        self._notices.unsubscribe([room.topic for room in rooms])
 
     def _forget_if_unused(self, local: _LocalUser[AnyConnection]) -> None:
         if not local.connections and not local.pending and self._users.get(local.key) is local:
@@ -273,8 +299,3 @@ class Hub(Generic[AnyConnection]):
         if local.rooms is not None:
             self._unsubscribe(local, local.rooms)
             self._notices.unsubscribe([local.topic])
-
-
-async def _subscribe(notices: Notices, topics: Collection[Topic], held: list[Topic]) -> None:
-    await notices.subscribe(topics)
-    held += topics
