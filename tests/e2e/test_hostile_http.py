@@ -125,21 +125,53 @@ async def test_what_is_no_http_is_refused_and_fills_no_log(backend: Backend, liv
     assert live.logged[before:] == []
 
 
+KEY = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+VERSION = "Sec-WebSocket-Version: 13\r\n"
 HANDSHAKES = {
-    "a long header": f"Cookie: {'x' * 9_000}\r\n",
-    "a body": "Content-Length: 2\r\n",
+    "a body": (HANDSHAKE + "Content-Length: 2\r\n", 400, b"A WebSocket handshake has no body."),
+    "chunks": (HANDSHAKE + "Transfer-Encoding: chunked\r\n", 400, b"A WebSocket handshake has no body."),
+    "another version": (HANDSHAKE.replace("13", "8"), 426, b"Sec-WebSocket-Version must be 13."),
+    "no version": (HANDSHAKE.replace(VERSION, ""), 426, b"Sec-WebSocket-Version must be 13."),
+    "two versions": (HANDSHAKE + VERSION, 426, b"Sec-WebSocket-Version must be 13."),
+    "no key": (HANDSHAKE.replace(KEY, ""), 400, b"There must be one Sec-WebSocket-Key"),
+    "two keys": (HANDSHAKE + KEY, 400, b"There must be one Sec-WebSocket-Key"),
+    "a short key": (HANDSHAKE.replace("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIA=="), 400, b"There must be one"),
+    "a key that is no base64": (HANDSHAKE.replace("dGhl", "d!hl"), 400, b"There must be one"),
+    "a key of another script": (HANDSHAKE.replace("dGhl", "d\u00e4hl"), 400, b"There must be one"),
+    "a POST": (HANDSHAKE.replace("GET", "POST"), 400, b"A WebSocket handshake is a GET"),
+    "an old HTTP": (HANDSHAKE.replace("HTTP/1.1", "HTTP/1.0"), 400, b"A WebSocket handshake is a GET"),
 }
 
 
-@pytest.mark.parametrize("headers", HANDSHAKES.values(), ids=HANDSHAKES)
-async def test_a_handshake_that_cannot_be_read_is_refused(backend: Backend, headers: str) -> None:
+@pytest.mark.parametrize(("sent", "status", "reason"), HANDSHAKES.values(), ids=HANDSHAKES)
+async def test_a_bad_handshake_is_refused(backend: Backend, sent: str, status: int, reason: bytes) -> None:
     """Without an answer the client would wait for ever, and the service would keep its
     connection.
     """
-    head, _, text = answer_to(backend.url, HANDSHAKE + headers + "\r\n").partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    head, _, text = answer_to(backend.url, sent + "\r\n").partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
     assert f"content-length: {len(text)}".encode() in head
-    assert text.startswith(b"A WebSocket handshake has")
+    assert text.startswith(reason)
+    assert (b"sec-websocket-version: 13" in head) == (status == 426)
+
+
+@pytest.mark.parametrize("headers", ["", f"Cookie: {'x' * 9_000}\r\n", "Content-Length: 0\r\n"])
+async def test_a_handshake_is_accepted_with_any_headers_of_a_page(backend: Backend, headers: str) -> None:
+    """And with frames that come in one piece with it."""
+    early = b"\x81\x82\0\0\0\0" + b"40"
+    with connected(backend.url, (HANDSHAKE + headers + "\r\n").encode() + early) as connection:
+        connection.settimeout(10)
+        answer = b""
+        while b"40{" not in answer:
+            answer += connection.recv(65_536)
+    assert answer.startswith(b"HTTP/1.1 101 Switching Protocols\r\n")
+    assert b"sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" in answer
+
+
+async def test_a_websocket_elsewhere_is_refused(backend: Backend) -> None:
+    answer = answer_to(backend.url, HANDSHAKE.replace(ENGINE, "/rooms") + "\r\n")
+    assert answer.startswith(b"HTTP/1.1 403 Forbidden\r\n")
+    await still_serves(backend)
 
 
 MANY_BYTES = 60_000_000  # more than the system itself holds for two ends of a connection

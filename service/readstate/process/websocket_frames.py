@@ -39,7 +39,8 @@ class Frame(NamedTuple):
 def read_frame(stream: bytes | bytearray, start: int, max_bytes: int) -> Frame | None:
     """The frame that begins at `start`; None when it is not there as a whole.
 
-    Raises Violation, as soon as its head is there.
+    `max_bytes`: of the payload, unless it is a control frame. Raises Violation, as soon as the head
+    is there.
     """
     at = start + 2
     there = len(stream)
@@ -61,8 +62,8 @@ def read_frame(stream: bytes | bytearray, start: int, max_bytes: int) -> Frame |
             return None
         length = int.from_bytes(stream[at : at + size], "big")
         at += size
-        if length > max_bytes:
-            raise Violation(TOO_BIG, f"over size limit ({length} > {max_bytes} bytes)")
+    if length > max_bytes and opcode < CLOSE:
+        raise Violation(TOO_BIG, f"over size limit ({length} > {max_bytes} bytes)")
     end = at + 4 + length
     if there < end:
         return None
@@ -94,11 +95,11 @@ def close_code(payload: bytes) -> int:
     """The code in the payload of a close frame; NO_STATUS for none. Raises Violation."""
     if not payload:
         return NO_STATUS
-    code = int.from_bytes(payload[:2], "big")
-    if len(payload) == 1 or code not in _CLOSE_CODES:
-        raise Violation(PROTOCOL_ERROR, "invalid close code")
     try:
         payload[2:].decode()
     except UnicodeDecodeError:
         raise Violation(INVALID_DATA, "the reason is not UTF-8") from None
+    code = int.from_bytes(payload[:2], "big")
+    if len(payload) == 1 or code not in _CLOSE_CODES:
+        raise Violation(PROTOCOL_ERROR, "invalid close code")
     return code

@@ -5,6 +5,7 @@ coroutines and its messages would be 5 KiB of each socket. So the application at
 the connection (the extension FRAMES), and its call returns.
 """
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -18,7 +19,6 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from uvicorn.protocols.utils import ClientDisconnected
 
 from readstate.dialects.http.frame_writer import FRAMES
-from readstate.process.waiting import SingleReaderQueue
 
 logger = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ class Handshake:
         self._scope = scope
         self._accept = accept
         self._default_headers = default_headers
-        self._inbox: SingleReaderQueue[dict[str, Any]] = SingleReaderQueue()
+        self._inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._inbox.put_nowait({"type": "websocket.connect"})
         self._is_answered = False
         self._refusal: tuple[int, Headers] | None = None

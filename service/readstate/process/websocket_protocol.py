@@ -188,8 +188,8 @@ class WebSocketProtocol(asyncio.Protocol, Movable):
         if self._close_sent or self._transport.is_closing():
             return
         self._send_close(code, reason)
-        self._unread, self._parts, self._is_held = b"", None, False
-        self._read(True)
+        self._parts, self._part_bytes, self._is_held = None, 0, False
+        self._loop.call_soon(self._parse)  # the client's close frame is still of interest
         self._loop.call_later(LINGER_S, self._transport.close)
         self._end()
 
@@ -236,7 +236,7 @@ class WebSocketProtocol(asyncio.Protocol, Movable):
                     self._is_held = True
                     self._loop.call_soon(self.go_on)
                     break
-                frame = read_frame(stream, at, self._config.ws_max_size)
+                frame = read_frame(stream, at, self._config.ws_max_size - self._part_bytes)
                 if frame is None:
                     break
                 at = frame.end
@@ -272,17 +272,14 @@ class WebSocketProtocol(asyncio.Protocol, Movable):
             if frame.is_final:
                 self._on_message(frame.payload)
                 return
-            self._parts, self._part_bytes = [], 0
+            self._parts = []
         assert self._parts is not None
         if len(self._parts) == MAX_FRAGMENTS:
             raise Violation(frames.TOO_BIG, f"more than {MAX_FRAGMENTS} parts")
         self._parts.append(frame.payload)
         self._part_bytes += len(frame.payload)
-        if self._part_bytes > self._config.ws_max_size:
-            limit = self._config.ws_max_size
-            raise Violation(frames.TOO_BIG, f"over size limit ({self._part_bytes} > {limit} bytes)")
         if frame.is_final:
-            parts, self._parts = self._parts, None
+            parts, self._parts, self._part_bytes = self._parts, None, 0
             self._on_message(b"".join(parts))
 
     def _on_message(self, payload: bytes) -> None:

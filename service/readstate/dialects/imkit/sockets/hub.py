@@ -233,7 +233,7 @@ class Hub(Generic[AnyConnection]):
         held.update(dict.fromkeys(topics))
 
     def _set_rooms(self, local: _LocalUser[AnyConnection], rooms: Collection[Topic], held: dict[Topic, None]) -> None:
-        """The rooms are known. Their subscriptions are the index's from now on, no longer `held`."""
+        """The rooms are known. Their subscriptions are the index's from now on, not `held`."""
         app, user = local.key
         changes, local.changes, local.rooms = local.changes, {}, []
         del held[local.topic]
