@@ -11,7 +11,7 @@ from typing import Annotated, Generic, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from readstate.domain.personal_data import ErasurePage, LinesPage, PersonLine, TracesPage, UsersPage, is_stand_in
+from readstate.domain.personal_data import ErasurePage, LinesPage, PersonLine, RemnantsPage, UsersPage, is_stand_in
 from readstate.errors import Invalid, UserUnknown
 from readstate.store import page_tokens
 from readstate.store.bounds import Bounds
@@ -19,7 +19,7 @@ from readstate.store.executor import Executor
 from readstate.store.outbox import Outbox
 from readstate.store.people import RedisPeople, RestOfErasure
 from readstate.store.person import Position, RedisPerson
-from readstate.store.traces import some_traces
+from readstate.store.remnants import some_remnants
 from readstate.store.walk import Place
 
 Where = TypeVar("Where")
@@ -68,10 +68,10 @@ class RedisPersonalData:
         erased = await self._people(app).erase_some(user, name, rest)
         return ErasurePage(erased.name, erased.rooms, erased.looked_at, _next(of, erased.rest))
 
-    async def traces(self, *, app: str, user: str, page: str | None = None) -> TracesPage:
-        of = _digest("traces", app, user)
-        found, looked_at, place = await some_traces(self._executor, app, user, _read(page, of, _place))
-        return TracesPage(found, looked_at, _next(of, place))
+    async def remnants(self, *, app: str, user: str, page: str | None = None) -> RemnantsPage:
+        of = _digest("traces", app, user)  # the word of the tokens that are under way
+        found, looked_at, place = await some_remnants(self._executor, app, user, _read(page, of, _place))
+        return RemnantsPage(found, looked_at, _next(of, place))
 
     def _people(self, app: str) -> RedisPeople:
         return RedisPeople(self._executor, self._outbox, self._bounds, app)

@@ -11,7 +11,7 @@ import pytest
 
 from readstate.domain.direct import direct_room
 from readstate.settings import Settings
-from readstate.store import people, person, traces
+from readstate.store import people, person, remnants
 from readstate.store.walk import Walk
 from tests.support.imkit import API_KEY, Imkit, result
 
@@ -30,7 +30,7 @@ async def ann(imkit: Imkit, monkeypatch: pytest.MonkeyPatch) -> Imkit:
     monkeypatch.setattr(Walk, "AT_ONCE", 4)
     monkeypatch.setattr(person, "_LINES_A_PAGE", 3)
     monkeypatch.setattr(people, "_KEYS_A_PAGE", 8)
-    monkeypatch.setattr(traces, "_LOOKED_AT_A_PAGE", 8)
+    monkeypatch.setattr(remnants, "_LOOKED_AT_A_PAGE", 8)
     for user in ("ann", "ben"):
         await imkit.sign_in(user)
     await imkit.room("garden", "ann", "ben")

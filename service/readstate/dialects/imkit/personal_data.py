@@ -92,6 +92,6 @@ async def traces_of_person(request: Call, user: FromPath[str], page: FromQuery[s
     `page` is the `next` of the page before. The last page has no `next`.
     """
     check_id("client", user)
-    found = await request.services.personal_data.traces(app=request.auth.app, user=user, page=page)
+    found = await request.services.personal_data.remnants(app=request.auth.app, user=user, page=page)
     request.charge(costs.of_walk(found.looked_at))
-    return ok(schemas.TracesResult(found.traces, found.next))
+    return ok(schemas.TracesResult(found.remnants, found.next))

@@ -39,7 +39,7 @@ _NUMBERS = frozenset({OfRoom.DELETED_SEQS, OfRoom.HOLES, OfRoom.PHASE, OfRoom.ST
 _Parts = Sequence[bytes]  # of a key's value: a name, or "" for none, and what it has
 
 
-async def traces(executor: Executor, app: str, user: str) -> AsyncIterator[str]:
+async def remnants(executor: Executor, app: str, user: str) -> AsyncIterator[str]:
     """The keys, and of hashes and sets the fields, that tell of a user; none after an erasure.
 
     What rooms have just published is left out: it ends by itself within 5 s. One may come twice.
@@ -49,11 +49,11 @@ async def traces(executor: Executor, app: str, user: str) -> AsyncIterator[str]:
     walk = await Walk.begin(executor, "*")
     while walk.place:
         for key in await walk.step():
-            async for trace in look.in_key(key):
-                yield trace
+            async for remnant in look.in_key(key):
+                yield remnant
 
 
-async def some_traces(
+async def some_remnants(
     executor: Executor, app: str, user: str, place: Place | None = None
 ) -> tuple[list[str], int, Place | None]:
     """Those in some of the keys, how much was looked at, and where the others are.
@@ -65,7 +65,7 @@ async def some_traces(
     found: list[str] = []
     while walk.place and look.looked_at < _LOOKED_AT_A_PAGE:
         keys = await walk.step()
-        found += [trace for key in keys async for trace in look.in_key(key)]
+        found += [remnant for key in keys async for remnant in look.in_key(key)]
         look.looked_at += Walk.AT_ONCE
     return found, look.looked_at, walk.place
 
@@ -82,7 +82,7 @@ class _Look:
         self.looked_at = 0  # fields and members
 
     async def in_key(self, key: str) -> AsyncIterator[str]:
-        """The traces in a key."""
+        """The remnants in a key."""
         whose = _OF_APP.match(key)
         if not (whose and whose[1] == self._app) and not _SHARED.match(key):
             return
