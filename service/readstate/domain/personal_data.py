@@ -1,7 +1,7 @@
 """What is stored of one user, for them to have it, and how all of it is erased.
 
-All keys of the store are walked over for that, a page at a time: a page may be empty without being
-the last, which has no `next`. After a failover, and when a cluster moves slots, a walk begins anew:
+All keys of the store are scanned for that, a page at a time: a page may be empty without being
+the last, which has no `next`. After a failover, and when a cluster moves slots, a scan begins anew:
 what came may come again, and none is missing.
 """
 

@@ -24,7 +24,7 @@ from readstate import metrics
 from readstate.errors import Fault
 from readstate.store import lua
 from readstate.store.executor import Executor
-from readstate.store.failover_walk import FailoverWalk, unless_foreign
+from readstate.store.failover_reconciliation import FailoverReconciliation, unless_foreign
 from readstate.store.keys import Keys
 from readstate.store.noted_layout import Ranges
 from readstate.store.outbox import Outbox
@@ -84,25 +84,25 @@ class Failovers:
         if not changed or not await self._take_lease():
             return
         try:
-            await self._walk(changed)
+            await self._reconcile(changed)
         finally:
             with contextlib.suppress(Fault):
                 await self._release()
 
-    async def _walk(self, changed: Sequence[_Node]) -> None:
+    async def _reconcile(self, changed: Sequence[_Node]) -> None:
         names = ", ".join(node.address for node in changed)
         logger.warning("another primary serves at %s than before: rooms and copies are being compared", names)
         began_s = time.monotonic()
-        walk = FailoverWalk(
+        work = FailoverReconciliation(
             self._executor, self._outbox, [pair for node in changed for pair in node.ranges], self._rest
         )
-        await walk.run()
+        await work.run()
         for node in changed:
             await self._note(node)
         metrics.FAILOVERS.inc(len(changed))
         logger.warning(
             "compared rooms and copies at %s: %d of %d copies were wrong and are right now, after %.1f s",
-            *(names, walk.wrong, walk.compared, time.monotonic() - began_s),
+            *(names, work.wrong, work.compared, time.monotonic() - began_s),
         )
 
     async def drain_forgotten(self) -> None:

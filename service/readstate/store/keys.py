@@ -254,7 +254,7 @@ class Keys:
         return f"{{[ru]:{app}:*"
 
     @staticmethod
-    def at_any_place(app: str) -> str:
+    def that_may_name_users(app: str) -> str:
         """The pattern of an app's keys outside the users' slots that may tell of a user: rooms, the
         rooms of messages, and windows of calls.
         """

@@ -17,13 +17,13 @@ from readstate.batches import as_batches
 from readstate.errors import Unavailable
 from readstate.store import lua
 from readstate.store.executor import Executor
+from readstate.store.key_scan import keys_of
 from readstate.store.keys import Keys
 from readstate.store.migration import Migration
 from readstate.store.noted_layout import LAYOUT, Noted, Ranges, as_text, layout_of, noted_layouts, why_refused, without
 from readstate.store.released import shut_out_releases
 from readstate.store.replies import ScriptFailed
 from readstate.store.server_check import ServerRefused
-from readstate.store.walk import keys_of
 from readstate.store.workers import earlier_workers
 from readstate.tasks import repeat
 

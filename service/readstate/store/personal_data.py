@@ -16,11 +16,11 @@ from readstate.errors import Invalid, UserUnknown
 from readstate.store import page_tokens
 from readstate.store.bounds import Bounds
 from readstate.store.executor import Executor
+from readstate.store.key_scan import ScanPosition
 from readstate.store.outbox import Outbox
 from readstate.store.people import RedisPeople, RestOfErasure
 from readstate.store.person import Position, RedisPerson
 from readstate.store.remnants import some_remnants
-from readstate.store.walk import Place
 
 Where = TypeVar("Where")
 
@@ -32,7 +32,7 @@ class _Next(Struct, Generic[Where], frozen=True, array_like=True):
     where: Where
 
 
-_place = msgspec.msgpack.Decoder(_Next[Place]).decode
+_scan = msgspec.msgpack.Decoder(_Next[ScanPosition]).decode
 _rest = msgspec.msgpack.Decoder(_Next[RestOfErasure]).decode
 _position = msgspec.msgpack.Decoder(_Next[Position]).decode
 
@@ -47,8 +47,8 @@ class RedisPersonalData:
 
     async def users(self, *, app: str, page: str | None = None) -> UsersPage:
         of = _digest("users", app)
-        users, looked_at, place = await self._people(app).some_users(_read(page, of, _place))
-        return UsersPage(users, looked_at, _next(of, place))
+        users, looked_at, position = await self._people(app).some_users(_read(page, of, _scan))
+        return UsersPage(users, looked_at, _next(of, position))
 
     async def side(self, *, app: str, user: str) -> list[PersonLine]:
         return await (await self._known(app, user)).side()
@@ -70,8 +70,8 @@ class RedisPersonalData:
 
     async def remnants(self, *, app: str, user: str, page: str | None = None) -> RemnantsPage:
         of = _digest("traces", app, user)  # the word of the tokens that are under way
-        found, looked_at, place = await some_remnants(self._executor, app, user, _read(page, of, _place))
-        return RemnantsPage(found, looked_at, _next(of, place))
+        found, looked_at, position = await some_remnants(self._executor, app, user, _read(page, of, _scan))
+        return RemnantsPage(found, looked_at, _next(of, position))
 
     def _people(self, app: str) -> RedisPeople:
         return RedisPeople(self._executor, self._outbox, self._bounds, app)

@@ -1,7 +1,7 @@
 """Finds rooms whose members a crash has left pending, on the split plan.
 
-Before a room may have pending members it is entered in a list of such rooms. Every worker walks
-these lists from time to time.
+Before a room may have pending members it is entered in a list of such rooms. Every worker looks
+through these lists from time to time.
 """
 
 import asyncio
@@ -67,7 +67,7 @@ class Recovery:
     def start(self) -> None:
         """Recover in the background until `close`.
 
-        Each list is walked by itself: one that cannot be read holds no other one up.
+        Each list is looked through by itself: one that cannot be read holds no other one up.
         """
         for shard in range(PENDING_SHARDS):
             look = partial(self._recover_if_due, shard)
@@ -121,7 +121,7 @@ class Recovery:
         return waiting, list(filter(_puts_off, replies))
 
     async def _recover_if_due(self, shard: int) -> None:
-        """Walk one list, unless another worker has just begun to."""
+        """Look through one list, unless another worker has just begun to."""
         call = lua.hit_rate_limit(window_ms=int(RECOVERY_EVERY_S * 1000))
         watching = await self._executor.call(call, Keys.pending_rooms_watch(shard), repeatable=False)
         if watching.calls == 1:

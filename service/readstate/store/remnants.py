@@ -13,9 +13,9 @@ import msgspec
 
 from readstate.domain.direct import PREFIX
 from readstate.store.executor import Executor, scan_hash, scan_members, scan_stream
+from readstate.store.key_scan import KeyScan, ScanPosition
 from readstate.store.keys import Keys, OfRoom, OfUser
 from readstate.store.states import SEPARATOR
-from readstate.store.walk import Place, Walk
 
 _AT_ONCE = 500
 _LOOKED_AT_A_PAGE = 10_000  # keys, and the fields and members in them
@@ -46,28 +46,28 @@ async def remnants(executor: Executor, app: str, user: str) -> AsyncIterator[str
     Raises what Executor.call does.
     """
     look = _Look(executor, app, user)
-    walk = await Walk.begin(executor, "*")
-    while walk.place:
-        for key in await walk.step():
+    scan = await KeyScan.begin(executor, "*")
+    while scan.position:
+        for key in await scan.step():
             async for remnant in look.in_key(key):
                 yield remnant
 
 
 async def some_remnants(
-    executor: Executor, app: str, user: str, place: Place | None = None
-) -> tuple[list[str], int, Place | None]:
+    executor: Executor, app: str, user: str, position: ScanPosition | None = None
+) -> tuple[list[str], int, ScanPosition | None]:
     """Those in some of the keys, how much was looked at, and where the others are.
 
     A page ends behind the keys with which it is long enough.
     """
     look = _Look(executor, app, user)
-    walk = await Walk.begin(executor, "*", place)
+    scan = await KeyScan.begin(executor, "*", position)
     found: list[str] = []
-    while walk.place and look.looked_at < _LOOKED_AT_A_PAGE:
-        keys = await walk.step()
+    while scan.position and look.looked_at < _LOOKED_AT_A_PAGE:
+        keys = await scan.step()
         found += [remnant for key in keys async for remnant in look.in_key(key)]
-        look.looked_at += Walk.AT_ONCE
-    return found, look.looked_at, walk.place
+        look.looked_at += KeyScan.AT_ONCE
+    return found, look.looked_at, scan.position
 
 
 class _Look:
