@@ -214,7 +214,7 @@ class ReceiptsReply(Struct, frozen=True):
     created_ms: int
     revision: int
     now: int
-    part: str
+    section: str
     place: int
     last: str
     people: list[Person]
@@ -222,7 +222,7 @@ class ReceiptsReply(Struct, frozen=True):
 
 @script
 def receipts(
-    *, message: str, which: str, limit: int, part: str, place: int, last: str, since: int, after: int
+    *, message: str, which: str, limit: int, section: str, place: int, last: str, since: int, after: int
 ) -> ReceiptsReply: ...
 @script
 def receipt_counts(*, after: int, messages: Sequence[str]) -> list[ReceiptCount | None]: ...

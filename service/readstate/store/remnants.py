@@ -36,7 +36,7 @@ _BY_MEMBER = frozenset(
 _BY_NUMBER = frozenset({OfRoom.ACKNOWLEDGEMENTS, OfRoom.MESSAGE_LOG, OfRoom.PENDING_EVENTS})
 _NUMBERS = frozenset({OfRoom.DELETED_SEQS, OfRoom.HOLES, OfRoom.PHASE, OfRoom.STAGED})
 
-_Parts = Sequence[bytes]  # of a key's value: a name, or "" for none, and what it has
+_Entry = Sequence[bytes]  # of a key's value: a name, or "" for none, and what it has
 
 
 async def remnants(executor: Executor, app: str, user: str) -> AsyncIterator[str]:
@@ -95,35 +95,35 @@ class _Look:
             return
         if key.startswith("{r:") and key.endswith(OfRoom.RECENT):
             return
-        async for parts in self._contents(key):
+        async for entry in self._contents(key):
             self.looked_at += 1
-            if self._tells_of_user(key, parts):
-                yield f"{key} {parts[0].decode(errors='backslashreplace')}"
+            if self._tells_of_user(key, entry):
+                yield f"{key} {entry[0].decode(errors='backslashreplace')}"
 
-    def _tells_of_user(self, key: str, parts: _Parts) -> bool:
+    def _tells_of_user(self, key: str, entry: _Entry) -> bool:
         kind = key[1]
         if kind in "wo":
-            found = self._in_shared(kind, parts)
+            found = self._in_shared(kind, entry)
         elif kind == "r":
-            found = _in_room(key, parts)
+            found = _in_room(key, entry)
         elif kind == "m" or (kind == "u" and not key.endswith(OfUser.USER_PROFILE)):
-            found = (), parts  # rooms, tags and numbers
+            found = (), entry  # rooms, tags and numbers
         else:
-            found = parts, ()
+            found = entry, ()
         texts, rooms = found
         return any(map(self._tells.search, texts)) or any(map(self._names_peer.search, (key.encode(), *rooms)))
 
-    def _in_shared(self, kind: str, parts: _Parts) -> tuple[_Parts, _Parts]:
+    def _in_shared(self, kind: str, entry: _Entry) -> tuple[_Entry, _Entry]:
         """The texts and rooms in an entry of a list in which all apps are, if it is of the app."""
-        app, separator, name = parts[0].partition(_US if kind == "w" else b":")
+        app, separator, name = entry[0].partition(_US if kind == "w" else b":")
         if not separator or app.decode() != self._app:
             return (), ()
         if kind == "o":
             return (), (name,)
         room, separator, member = name.partition(_US)
-        return ((member,), (room,)) if separator else (parts[1:], ())
+        return ((member,), (room,)) if separator else (entry[1:], ())
 
-    async def _contents(self, key: str) -> AsyncIterator[_Parts]:
+    async def _contents(self, key: str) -> AsyncIterator[_Entry]:
         executor = self._executor
         kind = (await executor.command("TYPE", key, key=key)).decode()
         if kind == "hash":
@@ -136,27 +136,27 @@ class _Look:
                 yield b"", item
         elif kind == "stream":
             async for _, fields in scan_stream(executor, key, _AT_ONCE):
-                for parts in _of_entry(fields):
-                    yield parts
+                for entry in _of_entry(fields):
+                    yield entry
         elif kind in ("set", "zset"):
             async for name in scan_members(executor, key, _AT_ONCE, kind):
                 yield (name,)
 
 
-def _in_room(key: str, parts: _Parts) -> tuple[_Parts, _Parts]:
+def _in_room(key: str, entry: _Entry) -> tuple[_Entry, _Entry]:
     """The texts in a room's key, and ids of rooms."""
     suffix = key[key.rindex("}") + 1 :]
     if suffix != OfRoom.STAGED:
         suffix = suffix.removeprefix(OfRoom.STAGED)
-    name, *values = parts
+    name, *values = entry
     if suffix in _BY_MEMBER:
         return (name.partition(_US)[0],), ()
     if suffix in _NUMBERS or (suffix == OfRoom.MESSAGE_LOG and not name.startswith(_SENDERS)):
         return (), ()
-    return values if suffix in _BY_NUMBER else parts, ()
+    return values if suffix in _BY_NUMBER else entry, ()
 
 
-def _of_entry(fields: Sequence[bytes]) -> Iterator[_Parts]:
+def _of_entry(fields: Sequence[bytes]) -> Iterator[_Entry]:
     """An event in a stream: the app, with a separator as other names of events have it."""
     for name, value in zip(fields[::2], fields[1::2], strict=True):
         yield name + _US, value
