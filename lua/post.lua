@@ -83,7 +83,7 @@ end
 room.newest = message
 append_message(room, slot, room.seq, room.ordinal, countable * COUNTABLE, sender, at_ms, joined or -1)
 if room.seq % TRIM_EVERY == 0 then
-    trim_history(room, take_apart(settings).messages)
+    trim_history(room, parse_settings(settings).messages)
 end
 if not as_last then
     hide(room, room.seq)

@@ -26,7 +26,7 @@ local LONGER = 4 -- times
 -- post than the one that ended their attention is told for longer: a visit for every few posts
 -- would cost more.
 local function attend(room, member, attentive_until, settings)
-    local ordinal, posts = room.ordinal, take_apart(settings).posts
+    local ordinal, posts = room.ordinal, parse_settings(settings).posts
     if ordinal < attentive_until then
         return math.max(ordinal + posts, math.min(attentive_until, ordinal + LONGER * posts))
     elseif room.large and not admit(room, member, settings) then

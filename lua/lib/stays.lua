@@ -48,7 +48,7 @@ end
 -- remembers members who have left.
 local function begin_stay(room, name, returning, settings)
     local before = returning and redis.call("HGET", room.key .. LEAVERS, name)
-    local attentive_until = room.ordinal + take_apart(settings).posts
+    local attentive_until = room.ordinal + parse_settings(settings).posts
     local record = pack_record(room.seq, room.ordinal, attentive_until, 0, room.seq, room_clock(room), 0, 0, "")
     if redis.call("HSETNX", room.key, name, record) == 0 then
         return false

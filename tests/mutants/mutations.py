@@ -242,7 +242,7 @@ MUTATIONS = [
     ),
     Mutation("lib/attention.lua", '    call_in_batches("SADD", room.key .. ATTENTIVE, names)\n', ""),
     Mutation("lib/limit.lua", "members * 102 > limit * share * CELLS_FOR_EACH", "false"),
-    Mutation("lib/settings.lua", "if settings ~= taken.text then", 'if taken.text == "" then'),
+    Mutation("lib/settings.lua", "if settings ~= parsed.text then", 'if parsed.text == "" then'),
     Mutation("lib/states.lua", "room.derived or room.ordinal >= attentive_until", "room.derived"),
     Mutation("lib/states.lua", "room.derived or room.ordinal >= attentive_until", "room.ordinal >= attentive_until"),
     Mutation("lib/states.lua", "room.ordinal >= attentive_until", "room.ordinal > attentive_until"),
@@ -267,7 +267,7 @@ MUTATIONS = [
         "    attentive_until = attentive_until + 1\n",
     ),
     Mutation("lib/stays.lua", '    redis.call("SREM", room.key .. ATTENTIVE, name)\n', ""),
-    Mutation("lib/stays.lua", "room.ordinal + take_apart(settings).posts", "0"),
+    Mutation("lib/stays.lua", "room.ordinal + parse_settings(settings).posts", "0"),
     Mutation("lib/stays.lua", "            attentive_until = 0\n", ""),
     Mutation("lib/stays.lua", "            save_attentive_until(room, name, record, attentive_until)\n", ""),
     Mutation(
@@ -508,8 +508,8 @@ MUTATIONS = [
     Mutation("acknowledge.lua", "sender ~= user and", ""),
     Mutation(
         "delete_message.lua",
-        "take_out(room, seq, ordinal, kind, DELETED)",
-        "take_out(room, seq, ordinal, kind, RECALLED)",
+        "remove_from_counts(room, seq, ordinal, kind, DELETED)",
+        "remove_from_counts(room, seq, ordinal, kind, RECALLED)",
     ),
     # Counting
     Mutation("lib/room.lua", "local from = math.max(ordinal, room.floor)", "local from = ordinal"),

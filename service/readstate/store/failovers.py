@@ -81,7 +81,7 @@ class Failovers:
             if await self._is_empty(node.address):
                 await self._note(node)
                 changed.remove(node)
-        if not changed or not await self._take_lease():
+        if not changed or not await self._acquire_lease():
             return
         try:
             await self._reconcile(changed)
@@ -137,7 +137,7 @@ class Failovers:
     async def _note(self, node: _Node) -> None:
         await self._executor.command("SET", node.note_key, node.replication_id, key=node.note_key)
 
-    async def _take_lease(self) -> bool:
+    async def _acquire_lease(self) -> bool:
         key = Keys.reconciling
         self._renew_at_s = time.monotonic() + LEASE_MS / 4000
         return await self._executor.command("SET", key, self._token, "NX", "PX", LEASE_MS, key=key) is not None

@@ -120,7 +120,7 @@ class StoreLayout:
             await self.begin(alone=True)
         except ServerRefused as error:
             raise Unavailable(str(error)) from None
-        if not self.is_whole and await self._take_lease():
+        if not self.is_whole and await self._acquire_lease():
             await self._migrate_slowly()
 
     async def _migrate_slowly(self) -> None:
@@ -141,7 +141,7 @@ class StoreLayout:
         await self._executor.command("DEL", Keys.migration, key=Keys.migration)
         logger.info("migrated: looked at %d rooms in %.0f s", self.rooms, monotonic() - started_s)
 
-    async def _take_lease(self) -> bool:
+    async def _acquire_lease(self) -> bool:
         token, key = secrets.token_hex(8), Keys.migration
         return await self._executor.command("SET", key, token, "NX", "PX", LEASE_MS, key=key) is not None
 

@@ -183,7 +183,7 @@ class RedisPeople:
         own = escaped(user + SEPARATOR) + "*"
         chunks = await self._fields(key + OfRoom.JOURNALS, own)
         stays = await self._fields(key + OfRoom.LEAVERS, own)
-        if stays and await self._is_taken(key + OfRoom.LEAVERS, user, name):
+        if stays and await self._is_in_use(key + OfRoom.LEAVERS, user, name):
             name = new_stand_in(name.rpartition("-")[0])
         call = scripts.erase_member(user=user, stand_in=name, chunks=chunks, stays=stays, seqs=[])
         await self._executor.call(call, key)
@@ -196,7 +196,7 @@ class RedisPeople:
         for some in in_batches(numbers, _SENDERS_AT_ONCE):
             await self._executor.call(scripts.erase_sender(user=user, stand_in=name, numbers=some), key)
 
-    async def _is_taken(self, leavers: str, user: str, name: str) -> bool:
+    async def _is_in_use(self, leavers: str, user: str, name: str) -> bool:
         """Whether the name stands in a room already, for a user who has come back there since."""
         return None not in await self._executor.command("HMGET", leavers, user, name, key=leavers)
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from readstate.store.script_headers import Argument, Header, HeaderError
 
-TAKE_LIST = """\
+SLICE = """\
 local no_items = {}
-local function take_list(args, first, last)
+local function slice(args, first, last)
     local list = {}
     for i = first, last do
         list[i - first + 1] = args[i]
@@ -40,14 +40,14 @@ def _locals(header: Header) -> str:
     lines = [f"local {names} = {values}"]
     if len(lists) == 1:
         first_place = len(single) + 1
-        whole = f"#args >= {first_place} and take_list(args, {first_place}, #args) or no_items" if single else "args"
+        whole = f"#args >= {first_place} and slice(args, {first_place}, #args) or no_items" if single else "args"
         return "\n".join([*lines, f"local {lists[0].name} = {whole}"])
     first = f"{len(single) + 1}"
     for argument in lists[:-1]:
         lines.append(f"local {argument.name}_end = {first} + args[{first}]")
-        lines.append(f"local {argument.name} = take_list(args, {first} + 1, {argument.name}_end)")
+        lines.append(f"local {argument.name} = slice(args, {first} + 1, {argument.name}_end)")
         first = f"{argument.name}_end + 1"
-    return "\n".join([*lines, *(f"local {one.name} = take_list(args, {first}, #args)" for one in lists[-1:])])
+    return "\n".join([*lines, *(f"local {one.name} = slice(args, {first}, #args)" for one in lists[-1:])])
 
 
 def _converted(argument: Argument, value: str) -> str:

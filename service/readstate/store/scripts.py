@@ -54,7 +54,7 @@ from msgspec import Struct
 
 from readstate.store.guards import OTHER_KEYS, guard
 from readstate.store.script_binding import bind
-from readstate.store.script_functions import TAKE_LIST, as_function, flags_of
+from readstate.store.script_functions import SLICE, as_function, flags_of
 from readstate.store.script_headers import Header, read_header
 
 Plan = Literal["atomic", "split"]
@@ -230,15 +230,15 @@ def _assemble(
     constants = {next(iter(one.names)): one.constant for one in definitions if one.constant}
     reset = [_set_anew(one) for one in definitions if one.is_variable and not one.argument]
     given = {next(iter(one.names)): one.argument for one in definitions if one.argument}
-    taken = [f"{variable} = {argument}_given" for variable, argument in given.items()]
+    assigned = [f"{variable} = {argument}_given" for variable, argument in given.items()]
     parameters = ", ".join(f"{argument}_given" for argument in given.values())
     shared = _shared(libraries, used)
     counts = Counter(word for library in libraries.values() for word in library.words)
     common = frozenset(word for word, count in counts.items() if count > 1)
     parts = [
         *_in_blocks(libraries, shared, common, bodies.values()),
-        TAKE_LIST,
-        "\n".join([f"local function begin({parameters})", _BINDING, *taken, *reset, "end"]),
+        SLICE,
+        "\n".join([f"local function begin({parameters})", _BINDING, *assigned, *reset, "end"]),
     ]
     for group in _groups({name: names - shared for name, names in used.items()}):
         own = frozenset[str]().union(*(used[name] for name in group)) - shared
