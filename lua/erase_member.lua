@@ -32,7 +32,7 @@ rename_field(key .. LEAVERS, user, stand_in)
 for _, seq in ipairs(seqs) do
     rename_acknowledgement({ key = key }, seq, user, stand_in)
 end
-redis.call("HDEL", key .. SET_BY_HAND, user, user .. SEPARATOR)
+redis.call("HDEL", key .. UNREAD_OVERRIDES, user, user .. SEPARATOR)
 redis.call("HDEL", key .. DELETED_MEMBERS, user)
 redis.call("HDEL", key .. PENDING, user)
 redis.call("SREM", key .. INVITED, user)

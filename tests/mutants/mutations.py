@@ -463,7 +463,7 @@ MUTATIONS = [
         "room.floor, room.floor_seq, room.deleted_count, room.top_hole = 0, 0, 0, 0",
     ),
     Mutation("lib/room.lua", "HEAD_BEGINS, 0, 0, 0, 0,", "HEAD_BEGINS, 0, 0, 0, 1,"),
-    Mutation("lib/keys.lua", "SET_BY_HAND, MESSAGE_LOG, ", "SET_BY_HAND, "),
+    Mutation("lib/keys.lua", "UNREAD_OVERRIDES, MESSAGE_LOG, ", "UNREAD_OVERRIDES, "),
     Mutation("delete_room.lua", "push_present_state(room, members)\n", ""),
     Mutation("delete_room.lua", 'publish(room, "gone")\n', ""),
     Mutation("lib/changing.lua", "    push_to_attentive(room, nil, crossed)\n", ""),

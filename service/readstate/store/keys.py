@@ -150,7 +150,7 @@ class OfRoom(StrEnum):
     STAYS_BY_CURSOR = ":y"
     STAYS_BY_JOINING = ":e"
     ACKNOWLEDGEMENTS = ":q"
-    SET_BY_HAND = ":u"
+    UNREAD_OVERRIDES = ":u"
     MESSAGE_LOG = ":l"
     DELETED_SEQS = ":d"
     HOLES = ":h"

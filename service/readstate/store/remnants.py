@@ -29,7 +29,7 @@ _SHARED = re.compile(r"\{[wo]:[0-9]+\}")  # lists of all apps, in which a name b
 _BY_MEMBER = frozenset(
     {
         *("", OfRoom.ATTENTIVE, OfRoom.BY_CURSOR, OfRoom.BY_JOINING, OfRoom.JOURNALS, OfRoom.LEAVERS),
-        *(OfRoom.STAYS_BY_CURSOR, OfRoom.STAYS_BY_JOINING, OfRoom.SET_BY_HAND, OfRoom.DELETED_MEMBERS),
+        *(OfRoom.STAYS_BY_CURSOR, OfRoom.STAYS_BY_JOINING, OfRoom.UNREAD_OVERRIDES, OfRoom.DELETED_MEMBERS),
         *(OfRoom.INVITED, OfRoom.PENDING),
     }
 )
