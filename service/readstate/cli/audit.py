@@ -107,6 +107,6 @@ def _about(args: argparse.Namespace) -> dict[str, str | None]:
 
 def _line(drift: Drift, *, repair: bool) -> str:
     names = [("user", drift.user), ("room", drift.room)]
-    place = " ".join(f"{word} {name}" for word, name in names if name)
+    whose = " ".join(f"{word} {name}" for word, name in names if name)
     outcome = "" if not repair else "; mended" if drift.mended else "; not mended"
-    return f"app {drift.app} {place} {drift.what}: stored {drift.stored}, right is {drift.expected}{outcome}"
+    return f"app {drift.app} {whose} {drift.what}: stored {drift.stored}, right is {drift.expected}{outcome}"

@@ -23,8 +23,8 @@ def as_function(name: str, function: str, body: str, header: Header, given: Sequ
     _, _, rest = body.partition("\n")
     named = ", ".join(f'"{flag}"' for flag in flags_of(body))
     flags = f", flags = {{{named}}}" if named else ""
-    places = {argument.name: place for place, argument in enumerate(header.arguments, 1)}
-    passed = ", ".join(f"args[{places[name]}]" if name in places else "nil" for name in given)
+    positions = {argument.name: position for position, argument in enumerate(header.arguments, 1)}
+    passed = ", ".join(f"args[{positions[name]}]" if name in positions else "nil" for name in given)
     callback = f"function(keys, args)\n{guard}begin({passed})\n{_locals(header)}\n-- {name}.lua:2\n{rest}end"
     return f'redis.register_function{{function_name = "{function}"{flags}, callback = {callback}}}'
 
@@ -39,8 +39,8 @@ def _locals(header: Header) -> str:
     values = ", ".join(["keys[1]", *(_converted(argument, f"args[{n}]") for n, argument in enumerate(single, 1))])
     lines = [f"local {names} = {values}"]
     if len(lists) == 1:
-        first_place = len(single) + 1
-        whole = f"#args >= {first_place} and slice(args, {first_place}, #args) or no_items" if single else "args"
+        first_position = len(single) + 1
+        whole = f"#args >= {first_position} and slice(args, {first_position}, #args) or no_items" if single else "args"
         return "\n".join([*lines, f"local {lists[0].name} = {whole}"])
     first = f"{len(single) + 1}"
     for argument in lists[:-1]:

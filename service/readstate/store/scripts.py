@@ -102,9 +102,9 @@ class ScriptError(Exception):
 def lua_dir() -> Path:
     """The directory of the scripts: inside the installed package, or beside it in a checkout."""
     package = Path(__file__).resolve().parent.parent
-    for place in (package / "lua", package.parent.parent / "lua"):
-        if (place / "lib").is_dir():
-            return place
+    for directory in (package / "lua", package.parent.parent / "lua"):
+        if (directory / "lib").is_dir():
+            return directory
     raise ScriptError(f"no lua/ inside {package} or in its checkout; reinstall readstate")
 
 

@@ -37,7 +37,7 @@ class Conversation:
     _messages: list[tuple[int, str, str, bool, bool]] = field(default_factory=list)
     _before: int = 0  # messages that are no longer kept
     _counted_before: int = 0
-    _places: dict[str, int] = field(default_factory=dict)
+    _seqs: dict[str, int] = field(default_factory=dict)
 
     def add(self, at_ms: int, message: str, sender: str, *, countable: bool = True, hidden: bool = False) -> None:
         """A message, in any order."""
@@ -48,11 +48,11 @@ class Conversation:
     def order(self) -> None:
         """All messages are there: they get their seqs."""
         self._keep_newest()
-        self._places = {message[1]: self._before + place for place, message in enumerate(self._messages, 1)}
+        self._seqs = {message[1]: self._before + number for number, message in enumerate(self._messages, 1)}
 
     def note_read(self, user: str, message: str, at_ms: int) -> None:
         """A member had read up to a message exactly then. After `order`."""
-        seq, member = self._places.get(message), self.members.get(user)
+        seq, member = self._seqs.get(message), self.members.get(user)
         if seq and member:
             member.reads[at_ms] = max(member.reads.get(at_ms, 0), seq)
 
