@@ -58,7 +58,7 @@ class Failovers:
     def __init__(self, executor: Executor, outbox: Outbox) -> None:
         self._executor = executor
         self._outbox = outbox
-        self._token = secrets.token_hex(8)
+        self._holder = secrets.token_hex(8)
         self._renew_at_s = 0.0
 
     async def keep_reconciling(self) -> None:
@@ -140,11 +140,11 @@ class Failovers:
     async def _acquire_lease(self) -> bool:
         key = Keys.reconciling
         self._renew_at_s = time.monotonic() + LEASE_MS / 4000
-        return await self._executor.command("SET", key, self._token, "NX", "PX", LEASE_MS, key=key) is not None
+        return await self._executor.command("SET", key, self._holder, "NX", "PX", LEASE_MS, key=key) is not None
 
     async def _release(self) -> None:
         key = Keys.reconciling
-        if await self._executor.command("GET", key, key=key) == self._token.encode():
+        if await self._executor.command("GET", key, key=key) == self._holder.encode():
             await self._executor.command("DEL", key, key=key)
 
     async def _rest(self, began_s: float) -> None:

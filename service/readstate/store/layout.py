@@ -142,8 +142,8 @@ class StoreLayout:
         logger.info("migrated: looked at %d rooms in %.0f s", self.rooms, monotonic() - started_s)
 
     async def _acquire_lease(self) -> bool:
-        token, key = secrets.token_hex(8), Keys.migration
-        return await self._executor.command("SET", key, token, "NX", "PX", LEASE_MS, key=key) is not None
+        holder, key = secrets.token_hex(8), Keys.migration
+        return await self._executor.command("SET", key, holder, "NX", "PX", LEASE_MS, key=key) is not None
 
     async def _layout_at(self, node: str) -> int | None:
         """The layout of the first room that is found on a node; None when there is none."""
