@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- erase_member: a name stands in for a user who has left a room, wherever the room tells of their
--- stays. What was only theirs goes.
+-- stays. All that was only theirs is deleted.
 --
 -- Key        room
 -- Args       user, stand_in, ...chunks, ...stays, ...seqs

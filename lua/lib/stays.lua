@@ -1,5 +1,5 @@
 -- stays: those who have left, as far as receipts still need them. A stay is one membership from
--- joining to leaving. What was read in it stays read. Its name is "member<separator>seq at which
+-- joining to leaving. What they read in it stays read. Its name is "member<separator>seq at which
 -- they joined"; the keys are in service/readstate/store/keys.py.
 -- Members who joined after the first message are in BY_JOINING too, so that those whom an older
 -- message does not concern can be counted.

@@ -69,7 +69,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 0)
 
 
 def _picture(steps: Sequence[Step], p99_ms: float) -> str:
-    """p50 and p99 by rate, and the bound. What is above four times the bound is drawn there."""
+    """p50 and p99 by rate, and the bound. Values above four times the bound are drawn there."""
     if not steps:
         return ""
     widest, highest = steps[-1].offered, p99_ms * 4

@@ -165,7 +165,7 @@ class Dialect(Struct, frozen=True, kw_only=True):
     failures: frozenset[str]  # the outcomes that are failures of the service, not of the caller
     cors_headers: Sequence[str] = ()  # that browsers may send
     cors_exposed: Sequence[str] = ()  # that browsers may read
-    # Makes the path of a request to the dialect one that can be routed. Raises what `answer` takes.
+    # Makes the path of a request to the dialect one that can be routed. `answer` takes its errors.
     prepare_path: Callable[[Scope], None] = _unchanged
     fast_routes: FastRoutes | None = None
     socket_path: str = ""  # without a slash at the end; "" for no sockets

@@ -32,7 +32,7 @@ class Migration:
         self._running: Shared[str, None] = Shared()
 
     async def migrate(self, key: str) -> None:
-        """Migrate a key. Who needs the same one waits for the same steps."""
+        """Migrate a key. All calls that need the same one wait for the same steps."""
         await self._running.result(key, self._migrate)
 
     async def after(self, reply: ReplyError) -> None:

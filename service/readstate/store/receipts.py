@@ -38,7 +38,7 @@ Name = Annotated[str, Meta(max_length=512)]
 
 
 class PagePosition(Struct, frozen=True, array_like=True):
-    """Where the walk was, (place, last), when a page was asked for; `at_ms` is the room's time."""
+    """Where the list was, (place, last), when a page was asked for; `at_ms` is the room's time."""
 
     at_ms: Annotated[int, Meta(ge=0, le=_END)]
     place: Place

@@ -135,5 +135,5 @@ def _how_many(app: str) -> Call[int]:
 
 
 def _puts_off(reply: object) -> TypeGuard[Fault]:
-    """Whether a room could not be asked. What cannot be read can be asked, and is told of."""
+    """Whether a room could not be asked. A room that cannot be read can be asked."""
     return isinstance(reply, Fault) and not isinstance(reply, UNREADABLE)

@@ -85,7 +85,7 @@ class Conversation:
             # As if they joined now: nothing is unread, and they have read nothing.
             head = self._before + len(times)
             return MemberLine(user, (head, max(times[-1:] or (created_ms,))), joined=head)
-        # Who joined before the messages that are kept has them all before them.
+        # 0 for a member who joined before the oldest message that is kept.
         joined = seq_at(member.joined_ms) if member.joined_ms and times and member.joined_ms >= times[0] else 0
         end = max(seq_at(member.seen_ms), joined) if member.seen_ms else joined
         cursor, moves = joined, list[Sequence[int | bool]]()

@@ -53,7 +53,7 @@ def read_lines(lines: Iterable[bytes]) -> Iterator[tuple[int, Line]]:
 
 
 class Finished:
-    """What is whole in a file that an export has begun: where that ends, and whom it has."""
+    """The whole lines of a file that an export has begun: where they end, and whose they are."""
 
     def __init__(self) -> None:
         self.header: Header | None = None

@@ -1,8 +1,8 @@
 """The cost of each kind of call, in one place, so that costs can be compared.
 
 A unit is the cost of a badge: about a quarter of a millisecond of a worker and the store together.
-Handlers declare their cost beside their route. What is known only later (the number of rooms in a
-list, of members in a room) is charged after the call.
+Handlers declare their cost beside their route. Some of it is known only later, such as the
+number of rooms in a list, and is charged after the call.
 """
 
 from collections.abc import Sequence
