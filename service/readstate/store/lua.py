@@ -428,3 +428,16 @@ class Hits(Struct, frozen=True):
 
 @script
 def hit_rate_limit(*, window_ms: int) -> Hits: ...
+
+
+# People
+
+
+@script
+def erase_member(
+    *, user: str, stand_in: str, chunks: Sequence[bytes], stays: Sequence[bytes], seqs: Sequence[bytes]
+) -> bool: ...
+@script
+def erase_sender(*, user: str, stand_in: str, numbers: Sequence[str]) -> int: ...
+@script
+def erase_copy(*, room: str) -> bool: ...

@@ -28,7 +28,6 @@ from readstate.domain.personal_data import new_stand_in
 from readstate.domain.transfer import MessageLine
 from readstate.errors import RoomUnknown, UserUnknown
 from readstate.store import lua
-from readstate.store import people_scripts as scripts
 from readstate.store.bounds import Bounds
 from readstate.store.executor import Executor, escaped, scan_hash, scan_members, scan_stream
 from readstate.store.exports import RedisExport
@@ -185,16 +184,16 @@ class RedisPeople:
         stays = await self._fields(key + OfRoom.LEAVERS, own)
         if stays and await self._is_in_use(key + OfRoom.LEAVERS, user, name):
             name = new_stand_in(name.rpartition("-")[0])
-        call = scripts.erase_member(user=user, stand_in=name, chunks=chunks, stays=stays, seqs=[])
+        call = lua.erase_member(user=user, stand_in=name, chunks=chunks, stays=stays, seqs=[])
         await self._executor.call(call, key)
         seqs = await self._fields(key + OfRoom.ACKNOWLEDGEMENTS, "*", having=user.encode())
         for batch in in_batches(seqs, _SEQS_AT_ONCE):
-            call = scripts.erase_member(user=user, stand_in=name, chunks=[], stays=[], seqs=batch)
+            call = lua.erase_member(user=user, stand_in=name, chunks=[], stays=[], seqs=batch)
             await self._executor.call(call, key)
         senders = await self._fields(key + OfRoom.MESSAGE_LOG, f"{_SENDERS}*", having=user.encode())
         numbers = [field.decode().removeprefix(_SENDERS) for field in senders]
         for some in in_batches(numbers, _SENDERS_AT_ONCE):
-            await self._executor.call(scripts.erase_sender(user=user, stand_in=name, numbers=some), key)
+            await self._executor.call(lua.erase_sender(user=user, stand_in=name, numbers=some), key)
 
     async def _is_in_use(self, leavers: str, user: str, name: str) -> bool:
         """Whether the name stands in a room already, for a user who has come back there since."""
@@ -223,7 +222,7 @@ class RedisPeople:
         await self._outbox.idle()
         for peer in peers_of(room) or ():
             if peer != user:
-                await self._executor.call(scripts.erase_copy(room=room), Keys.user(self._app, peer))
+                await self._executor.call(lua.erase_copy(room=room), Keys.user(self._app, peer))
         elsewhere = _Elsewhere(self._executor, self._app, user)
         for batch in in_batches(messages, _SEQS_AT_ONCE):
             await elsewhere.forget_keys(batch)

@@ -1,8 +1,17 @@
-"""A script as a function of the library: how it takes its key and its arguments."""
+"""A script as a function of the library: how it takes its key and its arguments, and how it reaches
+the functions of Lua and of the server.
+"""
 
+import re
 from collections.abc import Sequence
 
 from readstate.store.script_headers import Argument, Header, HeaderError
+
+# Looking these up takes time, so `bind` binds them to variables.
+_LIBRARY = re.compile(
+    r"\b(?:redis\.call|cmsgpack\.[a-z_]+|struct\.[a-z]+|math\.(?:floor|max|min)|string\.(?:byte|format|sub))\b"
+    r"|\b(?<!\.)(?:unpack|tonumber|ipairs|select)(?=\()"
+)
 
 SLICE = """\
 local no_items = {}
@@ -60,3 +69,20 @@ def _converted(argument: Argument, value: str) -> str:
 def flags_of(body: str) -> list[str]:
     """Those in a script's first line."""
     return [flag for flag in body.partition("\n")[0].partition("flags=")[2].split(",") if flag]
+
+
+def bind(code: str, *, at: str) -> str:
+    """The code with the functions that are called most bound to variables at the first call.
+
+    `at`: the line of the code that stands for the binding.
+    """
+    names = sorted({*_LIBRARY.findall(code), "redis.call"})
+    bound = ", ".join(map(_bound, names))
+    code = _LIBRARY.sub(lambda match: _bound(match[0]), code)
+    # While a library is loaded, most of them are not there yet.
+    first = f"if not {_bound(names[0])} then {bound} = {', '.join(names)} end"
+    return f"local {bound}\n" + code.replace(at, first, 1)
+
+
+def _bound(name: str) -> str:
+    return name.replace(".", "_") if "." in name else f"lua_{name}"

@@ -53,8 +53,7 @@ from typing import Literal
 from msgspec import Struct
 
 from readstate.store.guards import OTHER_KEYS, guard
-from readstate.store.script_binding import bind
-from readstate.store.script_functions import SLICE, as_function, flags_of
+from readstate.store.script_functions import SLICE, as_function, bind, flags_of
 from readstate.store.script_headers import Header, read_header
 
 Plan = Literal["atomic", "split"]
