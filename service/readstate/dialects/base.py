@@ -90,14 +90,14 @@ def responses(answers: Mapping[int, tuple[Any, str]]) -> dict[int, ResponseSpec]
 class ProblemError(Exception):
     """Raised to answer with `problem`, an entry of the dialect's catalogue.
 
-    `message` is used where the problem has no text of its own; each dialect says which of them
+    `text` is used where the problem has no text of its own; each dialect says which of them
     wins.
     """
 
-    def __init__(self, problem: Any, message: str = "", headers: Headers = ()) -> None:
-        super().__init__(message)
+    def __init__(self, problem: Any, text: str = "", headers: Headers = ()) -> None:
+        super().__init__(text)
         self.problem = problem
-        self.message = message
+        self.text = text
         self.headers = headers
 
 

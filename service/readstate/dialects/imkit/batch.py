@@ -117,8 +117,8 @@ async def _post_item(call: Call, item: bytes) -> Ok | Failure:
         done = await post_one(call, decode(_admin_message, item), item, find_room)
         return Ok(result=BatchPosted(done.message, done.message, done.room, done.sender, done.at_ms, done.created))
     except (BadBody, ProblemError, ReadStateError) as error:
-        problem, message = errors.explain(error)
-        return problem.envelope(message)
+        problem, text = errors.explain(error)
+        return problem.envelope(text)
 
 
 # What an item is

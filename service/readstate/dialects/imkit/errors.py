@@ -127,33 +127,33 @@ def answer(scope: Any, error: Exception) -> Reply:
 
 
 def explain(error: Explained, problems: Problems = PROBLEMS, bad_body: Problem | None = None) -> tuple[Problem, str]:
-    """The problem for an error, and the message to send.
+    """The problem for an error, and the text to send.
 
     `problems` and `bad_body` are the call's own (see Operation).
     """
     if isinstance(error, ProblemError):
         raised: Problem = error.problem
-        return raised, raised.message or error.message
+        return raised, raised.text or error.text
     if isinstance(error, BadBody):
         return _explain_body(error, bad_body)
     if isinstance(error, errors.Refusal):
         problem = problems.get(type(error)) or PROBLEMS[type(error)]
-        return problem, problem.message or str(error)
+        return problem, problem.text or str(error)
     if isinstance(error, errors.Fault) and error.for_callers:
         return UNAVAILABLE_BECAUSE, str(error)
     problem = UNKNOWN_OUTCOME if isinstance(error, errors.UnknownOutcome) else SERVICE_UNAVAILABLE
-    return problem, problem.message
+    return problem, problem.text
 
 
 def _explain_body(error: BadBody, bad_body: Problem | None) -> tuple[Problem, str]:
-    """The same for a body that cannot be decoded. The message of `bad_body` is used for wrong
+    """The same for a body that cannot be decoded. The text of `bad_body` is used for wrong
     values only.
     """
     text = str(error)
     missing = _MISSING_FIELD.search(text)
     problem = bad_body or (MISSING_PARAMETER if missing else INVALID_BODY)
-    if problem.message and error.wrong is Wrong.VALUE:
-        return problem, problem.message
+    if problem.text and error.wrong is Wrong.VALUE:
+        return problem, problem.text
     if error.wrong is Wrong.FIELD and not missing:
         place = _PLACE.search(text)
         return problem, error.hint + (place[0] if place else "")
@@ -163,8 +163,8 @@ def _explain_body(error: BadBody, bad_body: Problem | None) -> tuple[Problem, st
 
 def _answer(operation: Operation, error: Exception) -> Reply:
     if isinstance(error, Explained):
-        problem, message = explain(error, operation.problems, operation.bad_body)
-        return problem.reply_to(error, message)
+        problem, text = explain(error, operation.problems, operation.bad_body)
+        return problem.reply_to(error, text)
     if isinstance(error, ClientGone):
         return INVALID_BODY.reply("The body is not complete")  # the client is gone and does not read it
     if isinstance(error, ValidationException):
