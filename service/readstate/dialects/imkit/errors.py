@@ -15,6 +15,7 @@ from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFou
 from readstate import errors
 from readstate.dialects.base import ProblemError, log_failure, own_operation
 from readstate.dialects.http.body import BadBody, ClientGone, Wrong
+from readstate.dialects.http.hints import PATH
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.imkit.operation import NO_OPERATION, Operation
 from readstate.dialects.imkit.reply import Problem, Problems
@@ -102,7 +103,6 @@ Explained = errors.ReadStateError | BadBody | ProblemError
 
 _FRAMEWORK_CODES = {404: NOT_FOUND.code, 405: "METHOD_NOT_ALLOWED"}
 _MISSING_FIELD = re.compile(r"missing required field `(\w+)`")
-_PLACE = re.compile(r" - at `\$.*`$")
 
 # Calls of IMKit that are not offered, on paths of other calls: 404 instead of 405.
 # docs/imkit.md lists all calls that are not offered.
@@ -155,8 +155,8 @@ def _explain_body(error: BadBody, bad_body: Problem | None) -> tuple[Problem, st
     if problem.text and error.wrong is Wrong.VALUE:
         return problem, problem.text
     if error.wrong is Wrong.FIELD and not missing:
-        place = _PLACE.search(text)
-        return problem, error.hint + (place[0] if place else "")
+        path = PATH.search(text)
+        return problem, error.hint + (path[0] if path else "")
     said = f"{missing[1]} is required" if missing else text
     return problem, f"{said}; {error.hint}" if error.hint else said
 
