@@ -59,11 +59,6 @@ class Recovery:
             self._entered.clear()
         self._entered[key] = now + ENTRY_S
 
-    async def recover(self, older_than_s: float = RECOVERY_AGE_S) -> None:
-        """Drain all rooms that were entered more than `older_than_s` ago."""
-        for shard in range(PENDING_SHARDS):
-            await self._recover_shard(Keys.pending_rooms(shard), older_than_s)
-
     def start(self) -> None:
         """Recover in the background until `close`.
 
@@ -76,7 +71,8 @@ class Recovery:
     async def close(self) -> None:
         await self._watching.stop()
 
-    async def _recover_shard(self, rooms: str, older_than_s: float = RECOVERY_AGE_S) -> None:
+    async def recover(self, rooms: str, older_than_s: float = RECOVERY_AGE_S) -> None:
+        """Drain the rooms that were entered in the list `rooms` more than `older_than_s` ago."""
         entered = await self._executor.call(lua.pending_rooms(older_than_ms=int(older_than_s * 1000)), rooms)
         put_off: list[Fault] = []
         for batch in in_batches(entered.rooms):
@@ -125,7 +121,7 @@ class Recovery:
         call = lua.hit_rate_limit(window_ms=int(RECOVERY_EVERY_S * 1000))
         watching = await self._executor.call(call, Keys.pending_rooms_watch(shard), repeatable=False)
         if watching.calls == 1:
-            await self._recover_shard(Keys.pending_rooms(shard))
+            await self.recover(Keys.pending_rooms(shard))
 
 
 def _how_many(app: str) -> Call[int]:
