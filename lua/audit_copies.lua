@@ -1,6 +1,6 @@
 #!lua
--- audit_copies: copies on a user's side that cannot be read, or have a stamp of the future. They
--- are dropped when asked to, and told anew by their rooms.
+-- audit_copies: copies on a user's side that cannot be read, or have a stamp of the future. With
+-- `repair` they are dropped, and their rooms tell them anew.
 --
 -- Key        user
 -- Args       repair flag, ...rooms

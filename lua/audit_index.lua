@@ -19,7 +19,7 @@ local room = existing_room(key)
 local function belongs(number, bucket, at, before)
     local seq = indexed_seq(room, bucket, at)
     local entry = seq > before and seq <= room.seq and load_entry(room, seq)
-    local hash = entry and hash_of(entry.form, entry.id)
+    local hash = entry and hash_of(entry.packing, entry.id)
     if not hash or struct.pack(">I3", hash) ~= string.sub(bucket, at, at + 2) then
         return false
     end

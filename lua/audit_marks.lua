@@ -27,14 +27,14 @@ local function expected_of(field, stored)
 end
 
 for _, field in ipairs(room and fields or {}) do
-    local stored = redis.call("HGET", key .. SET_BY_HAND, field)
+    local stored = redis.call("HGET", key .. UNREAD_OVERRIDES, field)
     local expected = stored and expected_of(field, stored)
     if expected then
         compare(of("mark", field), stored, expected, function()
             if expected == "" then
-                redis.call("HDEL", key .. SET_BY_HAND, field)
+                redis.call("HDEL", key .. UNREAD_OVERRIDES, field)
             else
-                redis.call("HSET", key .. SET_BY_HAND, field, expected)
+                redis.call("HSET", key .. UNREAD_OVERRIDES, field, expected)
             end
         end)
     end

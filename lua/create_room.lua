@@ -1,6 +1,6 @@
 #!lua
--- create_room: create a room unless it exists, and add members. What a client made, a backend that
--- makes it takes over.
+-- create_room: create a room unless it exists, and add members. A backend takes over a
+-- room that a client has made.
 --
 -- Key        room
 -- Args       app, tags tagset, settings, by_client flag,

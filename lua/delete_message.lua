@@ -27,6 +27,6 @@ if is_deleted(room, seq, kind) then
     push_pending(room)
     return finish(room, 0)
 end
-take_out(room, seq, ordinal, kind, DELETED)
+remove_from_counts(room, seq, ordinal, kind, DELETED)
 publish(room, "deleted", message)
 return finish(room, 1)

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- erase_member: a name stands in for a user who has left a room, wherever the room tells of their
--- stays. What was only theirs goes.
+-- stays. All that was only theirs is deleted.
 --
 -- Key        room
 -- Args       user, stand_in, ...chunks, ...stays, ...seqs
@@ -32,7 +32,7 @@ rename_field(key .. LEAVERS, user, stand_in)
 for _, seq in ipairs(seqs) do
     rename_acknowledgement({ key = key }, seq, user, stand_in)
 end
-redis.call("HDEL", key .. SET_BY_HAND, user, user .. SEPARATOR)
+redis.call("HDEL", key .. UNREAD_OVERRIDES, user, user .. SEPARATOR)
 redis.call("HDEL", key .. DELETED_MEMBERS, user)
 redis.call("HDEL", key .. PENDING, user)
 redis.call("SREM", key .. INVITED, user)

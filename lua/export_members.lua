@@ -30,7 +30,7 @@ for _, name in ipairs(names) do
     end
     looked = looked + 1
     local member, left = load_person(room, name)
-    -- Who joined after that message for the first time is not there yet.
+    -- Members who joined for the first time after that message are not there yet.
     if member and (left or member.joined <= head or member.moves > 0) then
         local person = export_member(room, member, left, head, ordinal)
         walked = walked + #person[11] / 3

@@ -63,9 +63,9 @@ for _, packed in ipairs(messages) do
         if seq > room.seq + 1 then
             skip_places(seq - 1)
         end
-        local slot = slot_of(room, message, seq)
+        local locator = locator_of(room, message, seq)
         room.seq, room.ordinal, room.newest = seq, ordinal, message
-        append_message(room, slot, seq, ordinal, kind, sender, at_ms, joined)
+        append_message(room, locator, seq, ordinal, kind, sender, at_ms, joined)
         note_deleted(seq, ordinal, kind)
         if hidden == 1 then
             hide(room, seq)

@@ -53,10 +53,10 @@ local cursor, _, attentive_until, _, joined, at, moves, marked, tail = read_reco
 if not cursor and must_be_member then
     return redis.error_reply(NOT_MEMBER)
 end
-local slot
+local locator
 if message ~= "" then
-    slot = slot_of(room, message, room.seq + 1)
-    local seq, ordinal, _, chunk = find_message(room, slot)
+    locator = locator_of(room, message, room.seq + 1)
+    local seq, ordinal, _, chunk = find_message(room, locator)
     if seq then
         push_pending(room)
         local _, stored, at_ms = read_entry(room, chunk, seq)
@@ -69,8 +69,8 @@ if by_time and sent_ms > 0 and room.member_count <= 2 and was_read_before(room, 
     countable = 0
 end
 raise_revision(room)
-if jump_if_due(room) and slot then
-    slot.chunk, slot.senders = false, false
+if jump_if_due(room) and locator then
+    locator.chunk, locator.senders = false, false
 end
 index_if_due(room, settings) -- before the ordinal rises, so that all whose attention ends now are noted
 room.seq = room.seq + 1
@@ -78,12 +78,12 @@ room.ordinal = room.ordinal + countable
 local posted_ms = math.floor(room.revision / 1000)
 local at_ms = sent_ms > 0 and sent_ms or posted_ms
 if message == "" then
-    message, slot = make_message_id(room, posted_ms)
+    message, locator = make_message_id(room, posted_ms)
 end
 room.newest = message
-append_message(room, slot, room.seq, room.ordinal, countable * COUNTABLE, sender, at_ms, joined or -1)
+append_message(room, locator, room.seq, room.ordinal, countable * COUNTABLE, sender, at_ms, joined or -1)
 if room.seq % TRIM_EVERY == 0 then
-    trim_history(room, take_apart(settings).messages)
+    trim_history(room, parse_settings(settings).messages)
 end
 if not as_last then
     hide(room, room.seq)

@@ -27,7 +27,7 @@ if is_deleted(room, seq, kind) or kind >= RECALLED then
     push_pending(room)
     return finish(room, 0)
 end
-take_out(room, seq, ordinal, kind, RECALLED)
+remove_from_counts(room, seq, ordinal, kind, RECALLED)
 local _, sender, at_ms = read_entry(room, chunk, seq)
 publish(room, "message", message, sender, at_ms, seq, "recall", body)
 return finish(room, 1)

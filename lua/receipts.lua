@@ -1,21 +1,22 @@
 #!lua flags=allow-oom
--- receipts: a page of those who have, or have not, read a message. In three parts, one after the
--- other: those who acknowledged this very message ("q"), members by cursor ("c"), members who left
--- by the cursor that they left with ("y"). Non-readers are members by cursor alone.
+-- receipts: a page of those who have, or have not, read a message. In three sections, one after
+-- the other: those who acknowledged this very message ("q"), members by cursor ("c"), members who
+-- left by the cursor that they left with ("y"). Non-readers are members by cursor alone.
 --
 -- Key        room
--- Args       message, which, limit int, part, place int, last, since int, after int
+-- Args       message, which, limit int, section, place int, last, since int, after int
 --            which: "read" or "unread"; limit: people looked at for this page; fewer when their
 --            journals are long
---            part: where to go on: "q", "c" or "y"; place: in part q how many are done, else the
---            cursor of the last one looked at, -1 for none; last: and their name
+--            section: where to go on: "q", "c" or "y"; place: in section q how many are done, else
+--            the cursor of the last one looked at, -1 for none; last: and their name
 --            since: room clock at the first page, -1: this is the first
 --            after: seq; messages up to it are unknown
 --
 -- Reply      { message { message, seq int, sender?, at_ms int }, read int, unread int, left int,
---              created_ms int, revision int, now int, part, place int, last,
+--              created_ms int, revision int, now int, section, place int, last,
 --              people [{ member, at int, exact flag, left_at int, trail [int] }] }
---            now: room clock; part, place, last: where the next page begins, part "" at the end
+--            now: room clock; section, place, last: where the next page begins, section "" at the
+--            end
 --            at, left_at: on the room's clock, left_at -1 for a member; trail: where they stood at
 --            `since` and since then, { cursor, 0, cursor, at, ... }, {} when they have not moved
 -- Errors     ROOM_UNKNOWN, MESSAGE_UNKNOWN
@@ -49,22 +50,22 @@ local page = {
     wants_read = which == "read",
     since = since,
     limit = limit,
-    part = part,
+    section = section,
     place = place,
     last = last,
     people = {},
     walked = 0,
 }
-if page.wants_read and page.part == "q" then
+if page.wants_read and page.section == "q" then
     add_acknowledged(page, acknowledged)
 end
-if page.part == "c" and page.limit > 0 then
+if page.section == "c" and page.limit > 0 then
     add_members_by_cursor(page, order)
 end
-if page.part == "y" and page.limit > 0 then
+if page.section == "y" and page.limit > 0 then
     add_leavers(page)
 end
 return {
-    { message, seq, sender, at_ms }, read, unread, left, created_ms_of(room), revision, room_clock(room), page.part,
+    { message, seq, sender, at_ms }, read, unread, left, created_ms_of(room), revision, room_clock(room), page.section,
     page.place, page.last, page.people,
 }

@@ -57,7 +57,7 @@ if is_behind then
 elseif room.created_revision > 0 then -- it is not gone altogether
     save_head(room)
 end
--- What is left of the copy's cursor is of messages that are lost: let it go.
+-- The rest of the copy's cursor is of messages that are lost: let it go.
 room.created_revision = room.revision
 push_present_state(room, { user })
 return finish(room, 1)

@@ -22,11 +22,11 @@ end
 local LONGER = 4 -- times
 
 -- A member who was told before ordinal `attentive_until` pays attention. Returns the ordinal before
--- which they are told now: the same when too many are told already. Who comes back before another
--- post than the one that ended their attention is told for longer: a visit for every few posts
--- would cost more.
+-- which they are told now: the same when too many are told already. Members who come back
+-- before another post than the one that ended their attention are told for longer: a visit for
+-- every few posts would cost more.
 local function attend(room, member, attentive_until, settings)
-    local ordinal, posts = room.ordinal, take_apart(settings).posts
+    local ordinal, posts = room.ordinal, parse_settings(settings).posts
     if ordinal < attentive_until then
         return math.max(ordinal + posts, math.min(attentive_until, ordinal + LONGER * posts))
     elseif room.large and not admit(room, member, settings) then

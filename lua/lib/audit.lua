@@ -4,8 +4,7 @@
 
 local REPAIR = ARG.repair
 
--- What stands for a value that is right but that nothing tells any more, and for one that cannot be
--- read.
+-- In the place of a right value that nothing tells any more, and of one that cannot be read.
 local LOST = "lost"
 local DAMAGED_VALUE = "damaged"
 

@@ -57,7 +57,7 @@ local function audit_place(room, entry)
     elseif place ~= entry.seq then
         note_difference(of("id", entry.seq), entry.message, LOST, function()
             entry.message = stand_in_id(room, entry.seq)
-            entry.form, entry.id = pack_id(entry.message)
+            entry.packing, entry.id = pack_id(entry.message)
             put_entry(room, entry)
             index_again(room, entry.message, entry.seq)
         end)

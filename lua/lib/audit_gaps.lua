@@ -12,9 +12,9 @@ end
 -- Something stands for a message of which nothing is known but that it was counted: so every count
 -- stays as it is.
 local function put_stand_in(room, seq, ordinal, kind, message)
-    local form, id = pack_id(message)
+    local packing, id = pack_id(message)
     put_entry(room, {
-        seq = seq, ordinal = ordinal, kind = kind, form = form, id = id, at_ms = math.floor(room.revision / 1000),
+        seq = seq, ordinal = ordinal, kind = kind, packing = packing, id = id, at_ms = math.floor(room.revision / 1000),
         sender_at = place_of_no_sender(room, seq),
     })
     index_again(room, message, seq)

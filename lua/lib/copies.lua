@@ -2,7 +2,7 @@
 --@include lib/keys
 --@include lib/states
 
--- A copy is short while its numbers are low, else wide, which is the form of layout 1. Behind it
+-- A copy is short while its numbers are low, else wide, as in layout 1. Behind it
 -- stands the tag set. The first byte of a short one is 128 and the state, or 4 more when the
 -- version is not the ms of the revision: then the difference stands in front of the tag set.
 local SHORT_COPY = ">BI7I2I2"

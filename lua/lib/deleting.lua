@@ -1,4 +1,4 @@
--- deleting: take one message out of every count.
+-- deleting: remove one message from every count.
 --@include lib/room
 --@include lib/messages
 --@include lib/updates
@@ -6,7 +6,7 @@
 
 -- Flag the message at `seq` as DELETED or RECALLED, and lower the unread of all who have not passed
 -- it.
-local function take_out(room, seq, ordinal, kind, flag)
+local function remove_from_counts(room, seq, ordinal, kind, flag)
     raise_revision(room)
     local _, row = flags_at(room, seq)
     change_message(room, seq, kind + flag, row)

@@ -3,7 +3,7 @@
 --
 -- An event is the array of service/readstate/domain/events.py. In the stream it is an entry with
 -- one field, named by the app: the notice of the read, which is made anyway, and behind it what
--- else the event says. What waits is one record per membership (a member in a room).
+-- else the event says. Of each membership (a member in a room) one record waits.
 --@include lib/keys
 --@include lib/clock
 

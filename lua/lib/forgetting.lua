@@ -1,10 +1,11 @@
--- forgetting: what nothing asks for any more is removed from a sorted set some at a time, however
--- much has gathered.
+-- forgetting: members of a sorted set that nothing asks for any more are removed, some at a time,
+-- however many have gathered.
 
 local FORGOTTEN_SCORES_AT_ONCE = 10000
 
--- Remove what stands at most at `score` (as ZCOUNT has it) from a set: all of it when that is the
--- whole set, else the lowest ones first. What stays for the next time must do no harm.
+-- Remove the members of a set with scores up to `score` (as ZCOUNT has it): all of them when they
+-- are the whole set, else the lowest ones first. The others stay for the next time, and must do no
+-- harm.
 local function forget_up_to(key, score)
     local passed = redis.call("ZCOUNT", key, "-inf", score)
     if passed == 0 then

@@ -10,17 +10,17 @@ local TRIMMED_AT_ONCE = 1000 -- messages
 local READ_AT_ONCE = 1000
 
 -- 24 lower-case hex that rise as strings within the room: seconds, seven digits that tell rooms
--- apart, position. Returns its slot of the index as well. It is that of room.seq.
+-- apart, position. Returns its locator in the index as well. It is that of room.seq.
 local function make_message_id(room, at_ms)
     local room_digits = string.sub(redis.sha1hex(room.key), 1, 7)
     local message = string.format("%08x%s%09x", math.floor(at_ms / 1000), room_digits, room.seq)
-    local slot = slot_of(room, message, room.seq)
-    if find_message(room, slot) then
+    local locator = locator_of(room, message, room.seq)
+    if find_message(room, locator) then
         -- The backend has used this very string for a message of its own.
         message = string.sub(redis.sha1hex(message), 1, 24)
-        slot = slot_of(room, message, room.seq)
+        locator = locator_of(room, message, room.seq)
     end
-    return message, slot
+    return message, locator
 end
 
 -- The ordinal before the oldest message that is remembered: no count that is set by hand goes

@@ -56,7 +56,7 @@ local function import_member(room, packed, settings)
         set_mark(room, name, string.format("%.0f", marked))
     end
     if until_ms > 0 then
-        redis.call("HSET", room.key .. SET_BY_HAND, name .. SEPARATOR, string.format("%.0f", until_ms))
+        redis.call("HSET", room.key .. UNREAD_OVERRIDES, name .. SEPARATOR, string.format("%.0f", until_ms))
     end
     if joined > 0 and joined >= room.oldest then
         redis.call("ZADD", room.key .. BY_JOINING, joined, name)

@@ -39,7 +39,7 @@ local function put_away(room, member, cursor, at, moves, tail, settings)
     local number = newest_chunk(moves)
     local _, _, _, oldest = open_chunk(load_chunk(room, member, number - 1))
     oldest = oldest or number
-    local kept = take_apart(settings)
+    local kept = parse_settings(settings)
     -- Two at most, so that shorter settings take effect step by step.
     for _ = 1, 2 do
         local chunk = oldest < number and load_chunk(room, member, oldest)

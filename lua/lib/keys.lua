@@ -10,7 +10,7 @@ local LEAVERS = ":x"
 local STAYS_BY_CURSOR = ":y"
 local STAYS_BY_JOINING = ":e"
 local ACKNOWLEDGEMENTS = ":q"
-local SET_BY_HAND = ":u"
+local UNREAD_OVERRIDES = ":u"
 local MESSAGE_LOG = ":l"
 local DELETED_SEQS = ":d"
 local HOLES = ":h"
@@ -29,7 +29,7 @@ local STAGED = ":t" -- before the names of what is staged (lib/staging.lua)
 -- Keys that are deleted with a room. The others hold what is still to be pushed after that.
 local ROOM_CONTENTS = {
     ATTENTIVE, BY_CURSOR, BY_JOINING, JOURNALS, LEAVERS, STAYS_BY_CURSOR, STAYS_BY_JOINING, ACKNOWLEDGEMENTS,
-    SET_BY_HAND, MESSAGE_LOG, DELETED_SEQS, HOLES, PROFILE, INVITED,
+    UNREAD_OVERRIDES, MESSAGE_LOG, DELETED_SEQS, HOLES, PROFILE, INVITED,
 } -- kept
 
 -- Of a user.

@@ -8,7 +8,7 @@ local CELLS_FOR_EACH = 8
 
 -- Whether updating so many members takes more than a share of what the limit allows.
 local function is_beyond(room, members, settings, share)
-    local limit = take_apart(settings).members
+    local limit = parse_settings(settings).members
     local cells = members * 2
     -- Most rooms are too small for their tags to matter.
     if members * 102 > limit * share * CELLS_FOR_EACH then

@@ -2,7 +2,7 @@
 --@include lib/log_chunks
 
 -- The chunk, nil for none, with a message at `seq` behind all others of it.
-local function append_entry(chunk, seq, ordinal, kind, form, id, sender_at, at_ms)
+local function append_entry(chunk, seq, ordinal, kind, packing, id, sender_at, at_ms)
     local base, base_ms, places, ends, entries = ordinal, at_ms, 0, "", ""
     if chunk then
         base, base_ms, places = struct.unpack(CHUNK_HEADER, chunk)
@@ -22,7 +22,7 @@ local function append_entry(chunk, seq, ordinal, kind, form, id, sender_at, at_m
         .. ends
         .. struct.pack(">I2", #entries + LOGGED_BYTES + #far + #id)
         .. entries
-        .. struct.pack(LOGGED_LAYOUT, kind + 16 * form, ordinal - base, sender_at, above_ms)
+        .. struct.pack(LOGGED_LAYOUT, kind + 16 * packing, ordinal - base, sender_at, above_ms)
         .. far
         .. id
 end

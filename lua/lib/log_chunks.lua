@@ -5,7 +5,7 @@
 --   ends      P times I2: where the entry of each place ends, counted from the first entry; a place
 --             without a message ends where the one before it does
 --   entries   in order of their seqs:
---               kind (lib/messages.lua) + flags + 16 * form of the id (lib/packed_ids.lua) B
+--               kind (lib/messages.lua) + flags + 16 * packing of the id (lib/packed_ids.lua) B
 --               ordinal - base ordinal B   less than LOG_CHUNK, as an ordinal needs a seq
 --               where its sender begins among the senders I2
 --               Unix ms - base time + TIME_SHIFT I4
@@ -64,7 +64,7 @@ local function read_flags(chunk, from)
     return flags % ROW_NOTED, row, behind, flags
 end
 
--- Form and bytes of the id in the entry from `from` to `to`, as they are stored.
+-- Packing and bytes of the id in the entry from `from` to `to`, as they are stored.
 local function read_packed(chunk, from, to)
     local _, _, at, flags = read_flags(chunk, from)
     if flags >= FAR_TIME then
@@ -92,13 +92,13 @@ local function time_at(chunk, from, base_ms)
 end
 
 -- Ordinal and kind of the message at `seq`; nil when its id is not this packed one.
-local function match_entry(chunk, seq, form, id)
+local function match_entry(chunk, seq, packing, id)
     local from, to, base = find_entry(chunk, seq)
     if not from then
         return nil
     end
-    local found_form, found = read_packed(chunk, from, to)
-    if found == id and found_form == form then
+    local found_packing, found = read_packed(chunk, from, to)
+    if found == id and found_packing == packing then
         return base + string.byte(chunk, from + 1), string.byte(chunk, from) % ROW_NOTED
     end
 end

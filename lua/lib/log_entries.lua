@@ -11,19 +11,19 @@ local function parse_whole(chunk, seq)
     end
     local _, above, sender_at = struct.unpack(LOGGED_LAYOUT, chunk, from)
     local kind, row = read_flags(chunk, from)
-    local form, id = read_packed(chunk, from, to)
-    local message = unpack_id(form, id)
+    local packing, id = read_packed(chunk, from, to)
+    local message = unpack_id(packing, id)
     local again, same = pack_id(message)
-    if message == "" or again ~= form or same ~= id or not is_text(message) then
+    if message == "" or again ~= packing or same ~= id or not is_text(message) then
         return nil
     end
     return {
-        seq = seq, ordinal = base + above, kind = kind, row = row, form = form, id = id, sender_at = sender_at,
+        seq = seq, ordinal = base + above, kind = kind, row = row, packing = packing, id = id, sender_at = sender_at,
         at_ms = time_at(chunk, from, base_ms), message = message,
     }
 end
 
--- The entry at `seq`: seq, ordinal, kind, row, form and id, message (its id as text), sender_at,
+-- The entry at `seq`: seq, ordinal, kind, row, packing and id, message (its id as text), sender_at,
 -- at_ms. Nil when there is none or it is damaged.
 local function load_entry(room, seq)
     local chunk = seq > 0 and load_log_chunk(room, chunk_of(seq))
@@ -40,7 +40,7 @@ local function put_entry(room, entry)
             local far = seq - entry.seq
             local low, high = entry.ordinal + math.min(far, 0), entry.ordinal + math.max(far, 0)
             one.ordinal = math.max(low, math.min(high, one.ordinal))
-            chunk = append_entry(chunk, seq, one.ordinal, one.kind, one.form, one.id, one.sender_at, one.at_ms)
+            chunk = append_entry(chunk, seq, one.ordinal, one.kind, one.packing, one.id, one.sender_at, one.at_ms)
             if one.row then
                 chunk = change_entry(chunk, seq, one.kind, one.row)
             end
@@ -52,14 +52,14 @@ end
 -- Put a message that is in the log into the index of ids, in its place among the seqs of its
 -- bucket.
 local function index_again(room, message, seq)
-    local slot = slot_of(room, message)
+    local locator = locator_of(room, message)
     local at = 1
-    while at < #slot.bucket and indexed_seq(room, slot.bucket, at) < seq do
+    while at < #locator.bucket and indexed_seq(room, locator.bucket, at) < seq do
         at = at + INDEXED_BYTES
     end
-    local entry = slot.hash .. struct.pack(">I4", seq % SEQS_APART)
-    local bucket = string.sub(slot.bucket, 1, at - 1) .. entry .. string.sub(slot.bucket, at)
-    redis.call("HSET", room.key .. MESSAGE_LOG, slot.field, bucket)
+    local entry = locator.hash .. struct.pack(">I4", seq % SEQS_APART)
+    local bucket = string.sub(locator.bucket, 1, at - 1) .. entry .. string.sub(locator.bucket, at)
+    redis.call("HSET", room.key .. MESSAGE_LOG, locator.field, bucket)
 end
 
 -- The place that stands for no sender among the senders of `seq`.

@@ -2,14 +2,14 @@
 --@include lib/keys
 
 local function set_mark(room, member, seq)
-    redis.call("HSET", room.key .. SET_BY_HAND, member, seq)
+    redis.call("HSET", room.key .. UNREAD_OVERRIDES, member, seq)
 end
 
 -- seq of the message, nil without a mark.
 local function mark_of(room, member)
-    return tonumber(redis.call("HGET", room.key .. SET_BY_HAND, member))
+    return tonumber(redis.call("HGET", room.key .. UNREAD_OVERRIDES, member))
 end
 
 local function clear_mark(room, member)
-    redis.call("HDEL", room.key .. SET_BY_HAND, member)
+    redis.call("HDEL", room.key .. UNREAD_OVERRIDES, member)
 end

@@ -2,8 +2,7 @@
 --@include lib/room
 
 -- A record is short while its numbers are low, else wide. The first byte tells, with 1 more when
--- marked; that of layout 1 is below 128. What is shorter than its form is damaged, and taken for no
--- record.
+-- marked; that of layout 1 is below 128. A value that is too short for either is damaged.
 local SHORT_BEGINS = 130
 local SHORT_LAYOUT = ">BI2I2I2I2I2I5I2"
 local SHORT_COUNTS = ">BI2I2I2" -- of the first four

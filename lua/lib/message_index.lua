@@ -15,12 +15,12 @@ local SEQS_APART = 4294967296 -- no two messages that are remembered are so far 
 local HASHES = 16777213 -- a prime number below 2^24
 
 -- A hash of a packed id. No string is made for those that are numbers.
-local function hash_of(form, id)
-    if form == AS_DIGITS then
+local function hash_of(packing, id)
+    if packing == AS_DIGITS then
         local high, low = struct.unpack(DIGITS_LAYOUT, id)
         return (low + high % HASHES * 257) % HASHES
     end
-    if form == AS_UUID then
+    if packing == AS_UUID then
         local a, b, c, d, e = struct.unpack(UUID_LAYOUT, id)
         return (e + a * 257 + b * 263 + c * 269 + d * 65539) % HASHES
     end
@@ -54,40 +54,40 @@ local function without_forgotten(room, bucket)
     return from > 1 and string.sub(bucket, from) or bucket
 end
 
--- The place of a message in the index: its packed id and form, the bytes of its hash, and its
+-- Where the index has a message: its packed id and packing, the bytes of its hash, and its
 -- bucket with the field of it. `seq`: where it is to stand if it is new; then also the chunk and
 -- the senders there, false for none.
-local function slot_of(room, message, seq)
-    local form, id = pack_id(message)
-    local hash = hash_of(form, id)
+local function locator_of(room, message, seq)
+    local packing, id = pack_id(message)
+    local hash = hash_of(packing, id)
     local field = BUCKET_OF .. bucket_of(hash, room.buckets)
-    local slot = { form = form, id = id, hash = struct.pack(">I3", hash), field = field }
+    local locator = { packing = packing, id = id, hash = struct.pack(">I3", hash), field = field }
     if seq then
         local have = redis.call("HMGET", room.key .. MESSAGE_LOG, field, chunk_of(seq), senders_of(seq))
-        slot.bucket, slot.chunk, slot.senders = have[1] or "", have[2], have[3]
+        locator.bucket, locator.chunk, locator.senders = have[1] or "", have[2], have[3]
     else
-        slot.bucket = redis.call("HGET", room.key .. MESSAGE_LOG, field) or ""
+        locator.bucket = redis.call("HGET", room.key .. MESSAGE_LOG, field) or ""
     end
-    return slot
+    return locator
 end
 
--- seq, ordinal and kind of the message of this slot, and its chunk of the log (for read_entry); nil
--- when it is unknown.
-local function find_message(room, slot)
-    local at = string.find(slot.bucket, slot.hash, 1, true)
+-- seq, ordinal and kind of a message, and its chunk of the log (for read_entry); nil when it is
+-- unknown.
+local function find_message(room, locator)
+    local at = string.find(locator.bucket, locator.hash, 1, true)
     while at do
-        if at % INDEXED_BYTES == 1 and at + INDEXED_BYTES <= #slot.bucket + 1 then
-            local seq = indexed_seq(room, slot.bucket, at)
+        if at % INDEXED_BYTES == 1 and at + INDEXED_BYTES <= #locator.bucket + 1 then
+            local seq = indexed_seq(room, locator.bucket, at)
             local chunk = load_log_chunk(room, chunk_of(seq))
             local ordinal, kind
             if chunk then
-                ordinal, kind = unless_damaged(pcall(match_entry, chunk, seq, slot.form, slot.id))
+                ordinal, kind = unless_damaged(pcall(match_entry, chunk, seq, locator.packing, locator.id))
             end
             if ordinal then
                 return seq, ordinal, kind, chunk
             end
         end
-        at = string.find(slot.bucket, slot.hash, at + 1, true)
+        at = string.find(locator.bucket, locator.hash, at + 1, true)
     end
 end
 
@@ -106,14 +106,15 @@ local function split_bucket(room)
     room.buckets = to + 1
 end
 
--- Save the chunk in which the message of this slot stands at `seq`, behind all others, with its
+-- Save the chunk in which the message stands at `seq`, behind all others, with its
 -- place in the index, and its chunk of senders when that has changed.
-local function save_message(room, slot, seq, chunk, senders)
-    local bucket = without_forgotten(room, slot.bucket) .. slot.hash .. struct.pack(">I4", seq % SEQS_APART)
+local function save_message(room, locator, seq, chunk, senders)
+    local log, field = room.key .. MESSAGE_LOG, locator.field
+    local bucket = without_forgotten(room, locator.bucket) .. locator.hash .. struct.pack(">I4", seq % SEQS_APART)
     if senders then
-        redis.call("HSET", room.key .. MESSAGE_LOG, chunk_of(seq), chunk, slot.field, bucket, senders_of(seq), senders)
+        redis.call("HSET", log, chunk_of(seq), chunk, field, bucket, senders_of(seq), senders)
     else
-        redis.call("HSET", room.key .. MESSAGE_LOG, chunk_of(seq), chunk, slot.field, bucket)
+        redis.call("HSET", log, chunk_of(seq), chunk, field, bucket)
     end
     if seq - room.oldest + 1 > BUCKET_LOAD * room.buckets then
         split_bucket(room)

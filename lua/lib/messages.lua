@@ -20,17 +20,17 @@ end
 -- The id of the message at `seq`; nil when it is not remembered.
 local function message_id_at(room, seq)
     local chunk = load_log_chunk(room, chunk_of(seq))
-    local form, id
+    local packing, id
     if chunk then
-        form, id = unless_damaged(pcall(packed_at, chunk, seq))
+        packing, id = unless_damaged(pcall(packed_at, chunk, seq))
     end
-    return form and unless_damaged(pcall(unpack_id, form, id))
+    return packing and unless_damaged(pcall(unpack_id, packing, id))
 end
 
 -- seq, ordinal and kind of a message, and its chunk of the log (for read_entry); nil when it is
 -- unknown.
 local function load_message(room, message)
-    return find_message(room, slot_of(room, message))
+    return find_message(room, locator_of(room, message))
 end
 
 -- seq and ordinal of a message; nil when it is unknown. Most members read up to the newest one,
@@ -42,12 +42,12 @@ local function place_of(room, message)
     return load_message(room, message)
 end
 
--- Write a message down behind all others; `slot`: its place in the index, with `seq`. Saves no
+-- Write a message down behind all others; `locator`: where the index has it, with `seq`. Saves no
 -- head.
-local function append_message(room, slot, seq, ordinal, kind, sender, at_ms, joined)
-    local sender_at, senders = add_sender(slot.senders or "", sender, joined)
-    local chunk = append_entry(slot.chunk, seq, ordinal, kind, slot.form, slot.id, sender_at, at_ms)
-    save_message(room, slot, seq, chunk, senders)
+local function append_message(room, locator, seq, ordinal, kind, sender, at_ms, joined)
+    local sender_at, senders = add_sender(locator.senders or "", sender, joined)
+    local chunk = append_entry(locator.chunk, seq, ordinal, kind, locator.packing, locator.id, sender_at, at_ms)
+    save_message(room, locator, seq, chunk, senders)
 end
 
 -- Kind and row or nil of the message at `seq`; nil when it is not remembered.

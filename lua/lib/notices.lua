@@ -6,7 +6,8 @@
 
 local MOST_RECENT = 256
 
--- Who has just joined may be heard late, and is told what was kept (lib/membership.lua).
+-- A worker may begin late to hear a room that a user has just joined. It is told what was kept
+-- (lib/membership.lua).
 local function keep_recent(room, notice)
     local kept = redis.call("RPUSHX", room.key .. RECENT, notice)
     if kept > 0 and kept <= MOST_RECENT then

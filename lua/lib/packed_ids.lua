@@ -1,5 +1,5 @@
--- packed_ids: message ids as they are stored. Two forms take less room than their text: 24
--- hexadecimal digits and UUIDs, both in lower case. Any other id stands as it is.
+-- packed_ids: message ids as they are stored. 24 hexadecimal digits and UUIDs, both in lower
+-- case, are packed into less room than their text. Any other id stands as it is.
 
 local AS_TEXT = 0
 local AS_DIGITS = 1 -- 12 bytes
@@ -10,18 +10,19 @@ local DIGITS_TEXT = "%012x%012x"
 local UUID_LAYOUT = ">I4I2I2I2I6"
 local UUID_TEXT = "%08x-%04x-%04x-%04x-%012x"
 
--- The id that was packed in this form.
-local function unpack_id(form, packed)
-    if form == AS_DIGITS then
+-- The id that was packed in this way.
+local function unpack_id(packing, packed)
+    if packing == AS_DIGITS then
         return string.format(DIGITS_TEXT, struct.unpack(DIGITS_LAYOUT, packed))
     end
-    if form == AS_UUID then
+    if packing == AS_UUID then
         return string.format(UUID_TEXT, struct.unpack(UUID_LAYOUT, packed))
     end
     return packed
 end
 
--- Form and bytes of an id. What does not come back as the same text is not packed: upper case, say.
+-- Packing and bytes of an id. An id that would not come back as the same text is not packed: one in
+-- upper case, say.
 local function pack_id(message)
     if #message == 24 then
         local high, low = tonumber(string.sub(message, 1, 12), 16), tonumber(string.sub(message, 13), 16)

@@ -1,6 +1,6 @@
 -- plan_split: on a cluster the room's script notes for whom updates are pending and hands the
--- updates to the caller, who applies each at its user and then acknowledges them (ack). What a
--- crash leaves pending is pushed from the room's present state.
+-- updates to the caller, who applies each at its user and then acknowledges them (ack). An
+-- update that a crash leaves pending is pushed from the room's present state.
 --@include lib/keys
 --@include lib/batches
 --@include lib/arrays

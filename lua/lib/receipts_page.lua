@@ -1,6 +1,6 @@
--- receipts_page: the three walks of receipts. A page is a table: the message (seq, sender,
--- sender_joined, by_member: its acknowledgements), what is asked for (wants_read, since), where the
--- walk stands (part, place, last), how many people may still be looked at (limit), those found
+-- receipts_page: the three sections of receipts. A page is a table: the message (seq, sender,
+-- sender_joined, by_member: its acknowledgements), what is asked for (wants_read, since), where to
+-- go on (section, place, last), how many people may still be looked at (limit), those found
 -- (people), and how many moves of journals were walked over for them (walked).
 --@include lib/room
 --@include lib/receipts
@@ -34,7 +34,7 @@ local function add_acknowledgement(page, entry)
     add_person(page, entry.member, at, exact, left_at, {})
 end
 
--- Part q. What is left of the limit goes to part c.
+-- Section q. What is left of the limit goes to section c.
 local function add_acknowledged(page, acknowledged)
     local done = math.max(page.place, 0)
     for i = done + 1, math.min(#acknowledged, done + page.limit) do
@@ -43,7 +43,7 @@ local function add_acknowledged(page, acknowledged)
     page.place = done + page.limit
     if page.place >= #acknowledged then
         page.limit = page.limit - math.max(#acknowledged - done, 0)
-        page.part, page.place, page.last = "c", -1, ""
+        page.section, page.place, page.last = "c", -1, ""
     else
         page.limit = 0
     end
@@ -80,7 +80,7 @@ local function add_found(page, key, from, to, add)
     return more
 end
 
--- Part c. The last one for non-readers.
+-- Section c. The last one for non-readers.
 local function add_members_by_cursor(page, order)
     local records
 
@@ -103,11 +103,11 @@ local function add_members_by_cursor(page, order)
         from, to = page.seq, math.huge
     end
     if not add_found(page, order, from, to, add_member) then
-        page.part, page.place, page.last = page.wants_read and "y" or "", -1, ""
+        page.section, page.place, page.last = page.wants_read and "y" or "", -1, ""
     end
 end
 
--- Part y, the last one for readers.
+-- Section y, the last one for readers.
 local function add_leavers(page)
     local function add_leaver(stay)
         local name, joined = read_stay(stay)
@@ -127,6 +127,6 @@ local function add_leavers(page)
     end
 
     if not add_found(page, page.room.key .. STAYS_BY_CURSOR, page.seq, math.huge, add_leaver) then
-        page.part = ""
+        page.section = ""
     end
 end

@@ -6,8 +6,8 @@
 local ROOM_UNKNOWN = "ROOM_UNKNOWN no such room"
 local MESSAGE_UNKNOWN = "MESSAGE_UNKNOWN no such message in this room"
 local NOT_MEMBER = "NOT_MEMBER not a member of this room"
--- Head and members are one hash: a read finds and leaves both with one command each. What every
--- read writes anew has a fixed layout: it takes a third of the time of msgpack.
+-- Head and members are one hash: a read finds and leaves both with one command each. The
+-- fields that every read writes anew have a fixed layout: it takes a third of the time of msgpack.
 local HEAD_LAYOUT = ">BI7I7I5I5I4I5I5c21BBc0" -- behind it the tag set
 local REST_LAYOUT = ">I5I5I5I3I3" -- of the 21 bytes
 local HEAD_BEGINS = 130 -- 128 and the number of the layout; the first byte of layout 1 is below 128
@@ -18,7 +18,7 @@ local BY_CLIENT_FLAG = 8
 local LARGE_FLAG = 16
 local RECORDED_FLAG = 32
 
--- What no read needs is unpacked when it is first asked for or set:
+-- Fields that no read needs are unpacked when one of them is first asked for or set:
 --   floor_seq      the messages up to this seq were deleted together
 --   deleted_count  places above floor_seq without a message: deleted one by one, or left out
 --   oldest         seq of the oldest message that is remembered, behind the head without any

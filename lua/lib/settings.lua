@@ -1,13 +1,13 @@
 -- settings: what a script is given of the service's settings, as one text of numbers:
 -- "moves ms posts members messages".
 
--- The numbers, taken apart once for all calls that are given the same text.
-local taken = { text = "" } -- kept
+-- The numbers, parsed once for all calls that are given the same text.
+local parsed = { text = "" } -- kept
 
-local function take_apart(settings)
-    if settings ~= taken.text then
+local function parse_settings(settings)
+    if settings ~= parsed.text then
         local moves, ms, posts, members, messages = string.match(settings, "(%d+) (%d+) (%d+) (%d+) (%d+)")
-        taken = {
+        parsed = {
             text = settings,
             moves = tonumber(moves), -- of each member's journal that are kept
             ms = tonumber(ms), -- for so long
@@ -16,5 +16,5 @@ local function take_apart(settings)
             messages = tonumber(messages), -- remembered in a room
         }
     end
-    return taken
+    return parsed
 end

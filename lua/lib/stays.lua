@@ -1,5 +1,5 @@
 -- stays: those who have left, as far as receipts still need them. A stay is one membership from
--- joining to leaving. What was read in it stays read. Its name is "member<separator>seq at which
+-- joining to leaving. What they read in it stays read. Its name is "member<separator>seq at which
 -- they joined"; the keys are in service/readstate/store/keys.py.
 -- Members who joined after the first message are in BY_JOINING too, so that those whom an older
 -- message does not concern can be counted.
@@ -48,7 +48,7 @@ end
 -- remembers members who have left.
 local function begin_stay(room, name, returning, settings)
     local before = returning and redis.call("HGET", room.key .. LEAVERS, name)
-    local attentive_until = room.ordinal + take_apart(settings).posts
+    local attentive_until = room.ordinal + parse_settings(settings).posts
     local record = pack_record(room.seq, room.ordinal, attentive_until, 0, room.seq, room_clock(room), 0, 0, "")
     if redis.call("HSETNX", room.key, name, record) == 0 then
         return false

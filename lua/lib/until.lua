@@ -5,7 +5,7 @@
 
 -- Unix ms, nil when none is noted.
 local function read_until_of(room, member)
-    return tonumber(redis.call("HGET", room.key .. SET_BY_HAND, member .. SEPARATOR))
+    return tonumber(redis.call("HGET", room.key .. UNREAD_OVERRIDES, member .. SEPARATOR))
 end
 
 -- Whether every member but the sender has read up to a later time than this message's: it was
@@ -47,6 +47,6 @@ local function note_until(room, member, until_ms)
     end
     local before = read_until_of(room, member)
     if not before or before < until_ms then
-        redis.call("HSET", room.key .. SET_BY_HAND, member .. SEPARATOR, string.format("%.0f", until_ms))
+        redis.call("HSET", room.key .. UNREAD_OVERRIDES, member .. SEPARATOR, string.format("%.0f", until_ms))
     end
 end

@@ -30,9 +30,9 @@ from readstate.dialects.http.client_address import client_address
 from readstate.dialects.http.cors import cors_config
 from readstate.dialects.http.durability import serve_durably
 from readstate.dialects.http.openapi.config import DescribedStructs, openapi_config
+from readstate.dialects.http.output_buffers import LARGE_BYTES
 from readstate.dialects.http.reply import TEXT, Reply, retry_after
 from readstate.dialects.http.request_id import for_log, note_request_id
-from readstate.dialects.http.untaken import LARGE_BYTES
 from readstate.dialects.imkit import api as imkit
 from readstate.dialects.rocketchat import api as rocketchat
 from readstate.dialects.tencent import api as tencent
@@ -160,7 +160,7 @@ class Service:
                 await self._serve_durably(partial(found[0].serve, services, found[1]), scope, receive, send)
         else:
             await self._serve_by_framework(scope, receive, send)
-        self._note_untaken(scope, send)
+        self._note_output_buffer(scope, send)
         operation = operation_of(scope).name
         outcome: str = scope.get("outcome", "ok")  # type: ignore[assignment]
         elapsed_s = metrics.observe("http", operation, outcome, started_s)
@@ -236,7 +236,7 @@ class Service:
         if self._parts:
             self._parts.services.rate_limits.take_address(client_address(scope), cost)
 
-    def _note_untaken(self, scope: Any, send: Any) -> None:
+    def _note_output_buffer(self, scope: Any, send: Any) -> None:
         """Remember a connection that has much left to send to a user.
 
         ASGI does not say it, but uvicorn's `send` knows its transport.
@@ -244,7 +244,7 @@ class Service:
         transport = getattr(getattr(send, "__self__", None), "transport", None)
         _, user = payer = scope.get("payer", ("", ""))
         if user and isinstance(transport, GatheringTransport) and transport.has_much_left(LARGE_BYTES):
-            self.parts.services.rate_limits.untaken.note(payer, transport)
+            self.parts.services.rate_limits.output_buffers.note(payer, transport)
 
     def _answer(self, request: Request[Any, Any, Any], error: Exception) -> Any:
         """The answer to an error in the dialect of the path.

@@ -18,8 +18,7 @@ from readstate.webhook_keys import client_tls
 from readstate.webhooks.deliverer import Deliverer
 from readstate.webhooks.forms import DialectForm, choice_of
 from readstate.webhooks.sender import Sender
-from readstate.webhooks.signing import Signer
-from readstate.webhooks.standard import Standard
+from readstate.webhooks.standard import Signer, Standard
 
 HOUR_S = 3600.0
 

@@ -144,14 +144,14 @@ async def test_pending_updates_elsewhere_are_pushed_while_a_node_is_away(
     # Only that room has to wait, and stays in the list.
     recovery = Recovery(executor, drain)
     with pytest.raises(Fault):
-        await recovery._recover_shard(lists[dead], -10)
+        await recovery.recover(lists[dead], -10)
     assert drained == [alive]
     assert await store.badges.badge(app=APP, user=user, tags=[]) == 1
     assert await executor.command("ZSCORE", lists[dead], f"{APP}:{dead}", key=lists[dead]) is not None
     await executor.command("SET", Keys.room(APP, foreign), "foreign", key=Keys.room(APP, foreign))
     await executor.command("ZADD", lists[dead], 0, f"{APP}:{foreign}", key=lists[dead])
     with pytest.raises(Fault):
-        await recovery._recover_shard(lists[dead], -10)
+        await recovery.recover(lists[dead], -10)
     assert drained == [alive, foreign], "its drain tells of it"
 
 

@@ -220,7 +220,7 @@ async def test_an_address_that_leads_to_no_cluster_any_more_hides_no_other_one(
     port = free_port()
     with own_server.client() as client:
         client.config_set("port", port)
-    executor._map._take([(0, SLOTS - 1, f"127.0.0.1:{port}")])
+    executor._map._set_ranges([(0, SLOTS - 1, f"127.0.0.1:{port}")])
     assert len(await executor.slots()) == 3
 
 

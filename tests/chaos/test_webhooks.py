@@ -22,8 +22,7 @@ from readstate.domain.events import ReadEvent
 from readstate.store.connect import connect
 from readstate.store.executor import Executor
 from readstate.store.keys import EVENT_SHARDS, Keys
-from readstate.webhooks.signing import Signer
-from readstate.webhooks.standard import Standard
+from readstate.webhooks.standard import Signer, Standard
 from tests.support.events import an_event, written
 from tests.support.processes import clean_environ
 from tests.support.receiver import OK, Call, Receiver, Reply

@@ -208,7 +208,7 @@ def errors() -> Page:
     known: dict[tuple[str, int], list[str]] = {}
     for problem in vars(imkit_errors).values():
         if isinstance(problem, Problem):
-            known.setdefault((problem.code, problem.status), []).append(problem.message)
+            known.setdefault((problem.code, problem.status), []).append(problem.text)
     for (code, status), messages in sorted(known.items(), key=lambda one: (one[0][1], one[0][0])):
         said = dict.fromkeys(message or "(what is wrong with this call)" for message in messages)
         yield f"| `{code}` | {status} | {_cell('; '.join(said))} |"

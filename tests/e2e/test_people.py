@@ -56,7 +56,7 @@ def test_a_user_is_listed_shown_exported_and_erased(data_dir: Path, tmp_path: Pa
     assert of_administrators(erased) == ["an erasure of a user has begun", "a user was erased"]
     after = command("audit", "--user", "ada", "--erased", data_dir=data_dir)
     assert (after.returncode, after.stdout) == (0, "")
-    assert "0 traces of ada" in after.stderr
+    assert "0 remnants of ada" in after.stderr
     repaired = command("audit", "--repair", data_dir=data_dir)
     assert "0 differences" in repaired.stderr
     assert of_administrators(repaired) == ["an audit that repairs has begun", "an audit has repaired"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from readstate.domain.messages import MessageRef
-from readstate.store import audit_scripts, lua, people_scripts, scripts, transfer_scripts
+from readstate.store import audit_scripts, lua, scripts, transfer_scripts
 from readstate.store.keys import Keys, OfRoom, OfShard, OfUser
 from readstate.store.lua import CountReply
 from readstate.store.script_calls import script
@@ -62,7 +62,7 @@ def test_arguments_are_locals_by_name(lua_file: Path) -> None:
 
 def test_every_script_can_be_called_from_python() -> None:
     """That a declaration fits is seen when it is imported."""
-    assert set(NAMES) <= {*vars(lua), *vars(audit_scripts), *vars(transfer_scripts), *vars(people_scripts)}
+    assert set(NAMES) <= {*vars(lua), *vars(audit_scripts), *vars(transfer_scripts)}
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from readstate.store.plan_split import SplitPlan
 from readstate.store.redis_store import RedisStore, redis_store
 from readstate.store.states import State
 from tests.lua.conftest import Run
-from tests.support.calls import SETTINGS, post_alone
+from tests.support.calls import SETTINGS, post_alone, recover_all
 from tests.support.rooms import a_room, posted
 from tests.support.waiting import wait_until
 
@@ -145,10 +145,10 @@ async def test_a_room_without_pending_members_leaves_the_list(store: RedisStore,
     assert entered is not None
     for later_s in range(0, recovery.STALE_S - 30, 30):
         await enter_at(executor, app, entered - later_s * 1000)
-        await split(store).recovery.recover()
+        await recover_all(split(store).recovery)
         assert await entered_at(executor, app) == entered - later_s * 1000
     await enter_at(executor, app, entered - recovery.STALE_S * 1000)
-    await split(store).recovery.recover()
+    await recover_all(split(store).recovery)
     assert await entered_at(executor, app) is None
 
 
@@ -162,7 +162,7 @@ async def test_rooms_without_pending_members_are_asked_together(
     rooms = [room for room in map(str, range(1000)) if Keys.pending_rooms_of(Keys.room(app, room)) == shard]
     await executor.command("ZADD", shard, *(part for room in rooms for part in (0, f"{app}:{room}")), key=shard)
     before = executor.round_trips
-    await split(store).recovery._recover_shard(shard)
+    await split(store).recovery.recover(shard)
     assert executor.round_trips - before < len(rooms) / 2
     assert await entered_at(executor, app, rooms[0]) is None
 
@@ -184,7 +184,7 @@ async def test_the_clock_of_a_worker_does_not_matter(
     assert entered is not None
     assert abs(entered / 1000 - time.time()) < 60
     await enter_at(executor, app, entered - recovery.RECOVERY_AGE_S * 1000)
-    await split(store).recovery.recover()
+    await recover_all(split(store).recovery)
     assert [await store.badges.badge(app=app, user=user, tags=[]) for user in ("ann", "bob")] == [1, 1]
 
 
@@ -194,7 +194,7 @@ async def test_a_room_that_was_entered_by_a_clock_that_runs_ahead_is_entered_now
     """A failover may lead to a server whose clock is behind."""
     await a_room(store, app)
     await enter_at(executor, app, (time.time() + 3600) * 1000)
-    await split(store).recovery.recover()
+    await recover_all(split(store).recovery)
     entered = await entered_at(executor, app)
     assert entered is not None
     assert abs(entered / 1000 - time.time()) < 60
@@ -211,7 +211,7 @@ async def test_a_room_with_foreign_data_does_not_keep_the_others_waiting(
     await post_alone(executor, app, sound)
     await executor.command("RPUSH", Keys.room(app, "broken"), "foreign", key=Keys.room(app, "broken"))
     await executor.command("ZADD", shard, 0, f"{app}:broken", key=shard)
-    await split(store).recovery.recover(older_than_s=-10)
+    await recover_all(split(store).recovery, older_than_s=-10)
     assert await store.badges.badge(app=app, user="ann", tags=[]) == 1
     await executor.command("DEL", Keys.room(app, "broken"), key=Keys.room(app, "broken"))
 
@@ -237,7 +237,7 @@ async def test_a_room_whose_members_cannot_be_told_does_not_keep_the_others_wait
         await split(store).drain(app, room)
 
     async with asyncio.timeout(10):
-        await recovery.Recovery(executor, drain)._recover_shard(shard, -10)
+        await recovery.Recovery(executor, drain).recover(shard, -10)
     assert await store.badges.badge(app=app, user="ann", tags=[]) == 2
 
 

@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from readstate.dialects.access import costs
 from readstate.dialects.access.rate_limits import MAX_EXPENSIVE_CALLS, RateLimits
-from readstate.dialects.http.untaken import MAX_BYTES
+from readstate.dialects.http.output_buffers import MAX_BYTES
 from readstate.dialects.rocketchat.errors import SLOW_DOWN
 from readstate.domain.limits import MAX_BADGES_PER_CALL
 from readstate.process.http_protocol import MAX_PAUSE_S, PAUSE_STEP_S
@@ -29,7 +29,7 @@ from tests.support.tencent import Tencent, with_tencent
 
 SOME_DAY_MS = 1_500_000_000_000  # in 2017
 RATE = 1  # units a second: ten at once
-UNTAKEN = "Answers that were sent have not been taken; read them first"
+NOT_READ = "Answers that were sent have not been taken; read them first"
 TOO_MUCH = "The user asks too much at once; try again in 1 s"
 
 
@@ -360,7 +360,7 @@ async def test_who_does_not_take_answers_gets_no_more_over_other_connections() -
                     lazy.append(connection)
                     await asyncio.sleep(0.2)
                 answer = await _ask(process.url, token, "/me/badge")
-                assert (answer.status_code, answer.json()) == (429, msgspec.json.decode(envelope(UNTAKEN)))
+                assert (answer.status_code, answer.json()) == (429, msgspec.json.decode(envelope(NOT_READ)))
                 assert (await backend.call("GET", "/me/badge", token=await backend.token("wes")))["RC"] == 0
             finally:
                 for connection in lazy:

@@ -8,7 +8,8 @@ from readstate.domain.client_rules import Made
 from readstate.store import lua
 from readstate.store.bounds import DEFAULTS
 from readstate.store.executor import Executor
-from readstate.store.keys import Keys
+from readstate.store.keys import PENDING_SHARDS, Keys
+from readstate.store.recovery import RECOVERY_AGE_S, Recovery
 from readstate.store.script_calls import Call, Part
 
 SETTINGS = DEFAULTS.as_settings()
@@ -17,6 +18,12 @@ SETTINGS = DEFAULTS.as_settings()
 def plain_call(script: str, *args: Part) -> Call[Any]:
     """A call whose reply is not read into anything."""
     return Call(script, args, lambda reply: reply)
+
+
+async def recover_all(recovery: Recovery, older_than_s: float = RECOVERY_AGE_S) -> None:
+    """Look through all lists of rooms that may have pending members."""
+    for shard in range(PENDING_SHARDS):
+        await recovery.recover(Keys.pending_rooms(shard), older_than_s)
 
 
 async def post_alone(executor: Executor, app: str, room: str) -> None:

@@ -11,6 +11,7 @@ from readstate.errors import ReadStateError, RoomUnknown
 from readstate.store.executor import Executor
 from readstate.store.plan_split import SplitPlan
 from readstate.store.redis_store import redis_store
+from tests.support.calls import recover_all
 from tests.support.copies import LIMIT, USERS
 from tests.support.machine import TAGS, in_order, outcome_of
 from tests.support.model import ModelStore
@@ -95,7 +96,7 @@ class Play:
         """What any worker does a few seconds after another one died."""
         store = redis_store(self.executor, fanout_limit=LIMIT, attention_posts=self.attention[0])
         assert isinstance(store.outbox, SplitPlan)
-        await store.outbox.recovery.recover(older_than_s=-10)
+        await recover_all(store.outbox.recovery, older_than_s=-10)
         await store.outbox.idle()
 
     async def check_counts(self, questions: Callable[[], Iterator[Operation]] | None = None) -> None:

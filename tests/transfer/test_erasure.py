@@ -1,4 +1,4 @@
-"""Random histories: who is erased leaves no trace, and the counts of others do not change."""
+"""Random histories: who is erased leaves no remnant, and the counts of others do not change."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -19,8 +19,8 @@ from readstate.store.executor import Executor
 from readstate.store.keys import Keys, OfUser
 from readstate.store.people import RedisPeople
 from readstate.store.redis_store import RedisStore, redis_store
+from readstate.store.remnants import remnants
 from readstate.store.tokens import RedisTokens
-from readstate.store.traces import traces
 from readstate.store.users import RedisUsers
 from tests.support.copies import ROOMS, USERS
 from tests.support.machine import JOURNAL_MOVES, Bench, ReadStateMachine, outcome_of, rooms, users
@@ -75,7 +75,7 @@ class ErasureMachine(ReadStateMachine):
         name = await people_of(self.store, self.app).erase(ERASED, STAND_IN, lambda _: None)
         assert name.startswith(f"{STAND_IN}-")
         assert noted in (None, name.encode()), "the name of the first try is kept"
-        assert [trace async for trace in traces(self.bench.executor, self.app, ERASED)] == []
+        assert [remnant async for remnant in remnants(self.bench.executor, self.app, ERASED)] == []
         assert await self.store.audit.audit_all(app=self.app) == []
         assert await self._answers(name) == before
         await self._check_bytes()
@@ -173,7 +173,7 @@ async def test_a_one_to_one_room_that_holds_the_name_is_deleted(store: RedisStor
     assert name.startswith("erased-")
     assert await store.badges.badge(app=app, user="ann", tags=()) == 0
     assert await store.rooms.rooms_of(app=app, user="ann") == []
-    assert [trace async for trace in traces(store.rooms._executor, app, "bob")] == []
+    assert [remnant async for remnant in remnants(store.rooms._executor, app, "bob")] == []
     assert await store.audit.audit_all(app=app) == []
 
 
@@ -204,7 +204,7 @@ async def test_messages_that_come_meanwhile_leave_no_trace(store: RedisStore, ap
                 await posted(store, app, room, f"m{number}")
 
     await busy_people(store, app, busy).erase("bob", None, lambda _: None)
-    assert [trace async for trace in traces(store.rooms._executor, app, "bob")] == []
+    assert [remnant async for remnant in remnants(store.rooms._executor, app, "bob")] == []
 
 
 async def test_who_comes_back_meanwhile_is_erased_as_well(store: RedisStore, app: str) -> None:
@@ -229,7 +229,7 @@ async def test_who_comes_back_meanwhile_is_erased_as_well(store: RedisStore, app
 
     await read_one("0")
     name = await busy_people(store, app, busy).erase("bob", "gone", lambda _: None)
-    assert [trace async for trace in traces(executor, app, "bob")] == []
+    assert [remnant async for remnant in remnants(executor, app, "bob")] == []
     assert await store.audit.audit_all(app=app) == []
     pages = [await whole_list(store, app, "r", message, Filter.READ) for message in ("m0", "m1")]
     names = [one.member for page in pages for one in page.readers]

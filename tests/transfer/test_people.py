@@ -13,9 +13,9 @@ from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.person import RedisPerson
 from readstate.store.redis_store import RedisStore, redis_store
+from readstate.store.remnants import remnants
 from readstate.store.throttle import RedisThrottle
 from readstate.store.tokens import RedisTokens
-from readstate.store.traces import traces
 from readstate.store.users import RedisUsers
 from tests.support.rooms import a_room, posted
 from tests.support.transfers import Breaking
@@ -48,7 +48,7 @@ async def a_life(store: RedisStore, app: str, user: str) -> None:
 
 
 async def found(executor: Executor, app: str, user: str) -> set[str]:
-    return {trace async for trace in traces(executor, app, user)}
+    return {remnant async for remnant in remnants(executor, app, user)}
 
 
 @pytest.mark.parametrize("user", ["bob", "b" * 97, "b*[b]\\?^-ü"])

@@ -5,7 +5,7 @@ import pytest
 from readstate.dialects.access import costs
 from readstate.dialects.access.rate_limits import CAPACITY_S, MAX_BUCKETS, MAX_EXPENSIVE_CALLS, Buckets, RateLimits
 from readstate.dialects.http.client_address import AddressCounts, network_of
-from readstate.dialects.http.untaken import LARGE_BYTES, MAX_BYTES, Untaken
+from readstate.dialects.http.output_buffers import LARGE_BYTES, MAX_BYTES, OutputBuffers
 from readstate.dialects.imkit import api as imkit
 from readstate.dialects.imkit.reading import FAST_ROUTES
 from readstate.dialects.rocketchat import api as rocketchat
@@ -247,25 +247,25 @@ class Line:
 
 
 def test_who_does_not_take_answers_gets_no_more_until_they_are_taken() -> None:
-    untaken: Untaken[str] = Untaken()
+    buffers: OutputBuffers[str] = OutputBuffers()
     lines = [Line(MAX_BYTES // 2), Line(MAX_BYTES // 2), Line(LARGE_BYTES + 1)]
     for line in lines:
-        untaken.note("ann", line)
+        buffers.note("ann", line)
     with pytest.raises(TooManyRequests):
-        untaken.check("ann")
-    untaken.check("ben")
+        buffers.check("ann")
+    buffers.check("ben")
     lines[0].left = 0
-    untaken.check("ann")
+    buffers.check("ann")
     lines[1].closed = True
     lines[2].left = LARGE_BYTES
-    untaken.check("ann")
-    assert not untaken.transports
+    buffers.check("ann")
+    assert not buffers.transports
 
 
 def test_who_took_everything_and_never_calls_again_is_forgotten() -> None:
-    untaken: Untaken[int] = Untaken()
+    buffers: OutputBuffers[int] = OutputBuffers()
     for number in range(1000):
         line = Line(MAX_BYTES)
-        untaken.note(number, line)
+        buffers.note(number, line)
         line.closed = True
-    assert len(untaken.transports) <= 2
+    assert len(buffers.transports) <= 2

@@ -31,7 +31,7 @@ class Planned:
 
     operation: str
     request: bytes
-    begun: Callable[[float], None] | None = None  # with the time (perf_counter)
+    begun: Callable[[float], object] | None = None  # with the time (perf_counter)
     failed: Callable[[], None] | None = None
 
 

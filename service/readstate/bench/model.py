@@ -55,12 +55,9 @@ class Model:
         return Planned(
             "mark_read",
             self._request(member.user, "PUT", where, body),
-            begun=lambda at: self._cause(notice, at),
+            begun=lambda at: self._ledger.cause(notice, at),
             failed=lambda: self._ledger.void(notice),
         )
-
-    def _cause(self, notice: tuple[str, str, str], at: float) -> None:
-        self._ledger.cause(notice, at)
 
     def _planned(self, operation: str, user: str, method: str, where: str, body: bytes = b"") -> Planned:
         return Planned(operation, self._request(user, method, where, body))

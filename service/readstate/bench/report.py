@@ -59,7 +59,7 @@ def _milliseconds(by_percentile: dict[str, float]) -> list[str]:
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 0) -> str:
     """`numbers`: so many of the first columns are numbers."""
-    kinds = [" class='n'" if place < numbers else "" for place in range(len(head))]
+    kinds = [" class='n'" if index < numbers else "" for index in range(len(head))]
     titles = "".join(f"<th{kind}>{escape(name)}</th>" for kind, name in zip(kinds, head, strict=True))
     lines = "".join(
         f"<tr>{''.join(f'<td{kind}>{escape(cell)}</td>' for kind, cell in zip(kinds, row, strict=True))}</tr>"
@@ -69,25 +69,25 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 0)
 
 
 def _picture(steps: Sequence[Step], p99_ms: float) -> str:
-    """p50 and p99 by rate, and the bound. What is above four times the bound is drawn there."""
+    """p50 and p99 by rate, and the bound. Values above four times the bound are drawn there."""
     if not steps:
         return ""
     widest, highest = steps[-1].offered, p99_ms * 4
 
-    def place(rate: float, milliseconds: float) -> tuple[float, float]:
+    def point(rate: float, milliseconds: float) -> tuple[float, float]:
         across = _LEFT + (_WIDTH - _LEFT - 20) * rate / widest
         return across, (_HEIGHT - _BOTTOM) * (1 - min(milliseconds, highest) / highest) + 10
 
-    bound = place(0, p99_ms)[1]
+    bound = point(0, p99_ms)[1]
     drawn = [
         f"<line x1='{_LEFT}' x2='{_WIDTH - 20}' y1='{bound:.0f}' y2='{bound:.0f}' stroke='#b00'/>",
         f"<text x='{_WIDTH - 20}' y='{bound - 5:.0f}' text-anchor='end' fill='#b00'>bound {p99_ms:g} ms</text>",
     ]
     for name, colour in (("50", "#0a7"), ("99", "#06c")):
-        points = [place(step.offered, step.latency_ms[name]) for step in steps if name in step.latency_ms]
+        points = [point(step.offered, step.latency_ms[name]) for step in steps if name in step.latency_ms]
         drawn.append(_line(points, colour, f"p{name}"))
     for number, step in enumerate(steps):
-        across, bottom = place(step.offered, 0)
+        across, bottom = point(step.offered, 0)
         below = bottom + 16 + number % 2 * 14  # in two rows: the last rates of a search are near each other
         drawn.append(f"<text x='{across:.0f}' y='{below:.0f}' text-anchor='middle'>{step.offered:,.0f}</text>")
     drawn.append(f"<text x='{_LEFT}' y='{_HEIGHT + 14}'>calls a second</text>")

@@ -68,7 +68,7 @@ async def bench(wanted: Wanted, tell: Callable[[str], None]) -> Result:
                 await listeners.listen(listener, api.tokens[listener], [room.id for room in world.rooms])
             model = Model(world, api, ledger, url, wanted.seed)
             async with Driver(url, wanted.connections, wanted.seed) as driver:
-                await _take_steps(wanted, world, model, driver, result, tell)
+                await _run_steps(wanted, world, model, driver, result, tell)
             if wanted.listeners:
                 result.balance = await listeners.balance()
             result.notice_ms, result.lost_sockets = percentiles(listeners.latencies_s), listeners.lost
@@ -77,7 +77,7 @@ async def bench(wanted: Wanted, tell: Callable[[str], None]) -> Result:
     return result
 
 
-async def _take_steps(
+async def _run_steps(
     wanted: Wanted, world: World, model: Model, driver: Driver, result: Result, tell: Callable[[str], None]
 ) -> None:
     """Load at one rate, or at those of a search."""

@@ -14,7 +14,7 @@ from readstate.store.emptied_nodes import forget_emptied
 from readstate.store.layout import StoreLayout
 from readstate.store.person import RedisPerson
 from readstate.store.redis_store import redis_store
-from readstate.store.traces import traces
+from readstate.store.remnants import remnants
 
 DRIFT_FOUND = 1
 
@@ -51,12 +51,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _look_for_traces(args: argparse.Namespace) -> int:
-    """Print each trace of a user. Raises Invalid without one."""
+    """Print each remnant of a user. Raises Invalid without one."""
     if args.user is None or args.repair:
         raise Invalid("erased", "--erased goes with --user, and without --repair")
     check_id("user", args.user)
     found = asyncio.run(_traces(args))
-    note(f"{_many(found, 'trace')} of {args.user}")
+    note(f"{_many(found, 'remnant')} of {args.user}")
     return DRIFT_FOUND if found else 0
 
 
@@ -64,8 +64,8 @@ async def _traces(args: argparse.Namespace) -> int:
     found, app = 0, args.app or FIRST_APP
     async with existing_store(note) as (executor, settings):
         await app_registry(executor, settings).check(app)
-        async for trace in traces(executor, app, args.user):
-            print(trace)
+        async for remnant in remnants(executor, app, args.user):
+            print(remnant)
             found += 1
     return found
 
@@ -107,6 +107,6 @@ def _about(args: argparse.Namespace) -> dict[str, str | None]:
 
 def _line(drift: Drift, *, repair: bool) -> str:
     names = [("user", drift.user), ("room", drift.room)]
-    place = " ".join(f"{word} {name}" for word, name in names if name)
+    whose = " ".join(f"{word} {name}" for word, name in names if name)
     outcome = "" if not repair else "; mended" if drift.mended else "; not mended"
-    return f"app {drift.app} {place} {drift.what}: stored {drift.stored}, right is {drift.expected}{outcome}"
+    return f"app {drift.app} {whose} {drift.what}: stored {drift.stored}, right is {drift.expected}{outcome}"

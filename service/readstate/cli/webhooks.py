@@ -31,8 +31,8 @@ async def _list(_args: argparse.Namespace, executor: Executor, _settings: Settin
 
 def _line(letter: DeadLetter) -> str:
     event, at = letter.event, datetime.fromtimestamp(letter.at_ms / 1000, UTC)
-    place = f"app {event.app} room {event.room} member {event.member} seq {event.seq}"
-    return f"{event.id}\t{at:%Y-%m-%dT%H:%M:%SZ}\t{letter.attempts} attempt(s)\t{place}\t{letter.reason}"
+    whose = f"app {event.app} room {event.room} member {event.member} seq {event.seq}"
+    return f"{event.id}\t{at:%Y-%m-%dT%H:%M:%SZ}\t{letter.attempts} attempt(s)\t{whose}\t{letter.reason}"
 
 
 @on_store

@@ -90,14 +90,14 @@ def responses(answers: Mapping[int, tuple[Any, str]]) -> dict[int, ResponseSpec]
 class ProblemError(Exception):
     """Raised to answer with `problem`, an entry of the dialect's catalogue.
 
-    `message` is used where the problem has no text of its own; each dialect says which of them
+    `text` is used where the problem has no text of its own; each dialect says which of them
     wins.
     """
 
-    def __init__(self, problem: Any, message: str = "", headers: Headers = ()) -> None:
-        super().__init__(message)
+    def __init__(self, problem: Any, text: str = "", headers: Headers = ()) -> None:
+        super().__init__(text)
         self.problem = problem
-        self.message = message
+        self.text = text
         self.headers = headers
 
 
@@ -165,7 +165,7 @@ class Dialect(Struct, frozen=True, kw_only=True):
     failures: frozenset[str]  # the outcomes that are failures of the service, not of the caller
     cors_headers: Sequence[str] = ()  # that browsers may send
     cors_exposed: Sequence[str] = ()  # that browsers may read
-    # Makes the path of a request to the dialect one that can be routed. Raises what `answer` takes.
+    # Makes the path of a request to the dialect one that can be routed. `answer` takes its errors.
     prepare_path: Callable[[Scope], None] = _unchanged
     fast_routes: FastRoutes | None = None
     socket_path: str = ""  # without a slash at the end; "" for no sockets

@@ -3,11 +3,11 @@
 import hashlib
 from collections.abc import Collection, Mapping
 
-from readstate.domain.limits import MAX_ID_BYTES, check_room_tags
+from readstate.domain.limits import MAX_ID_BYTES, RoomTags, Tags
 from readstate.domain.profiles import profile_value
 
 TAG = "direct"  # carried by every such room, so that unread over all of them is a badge like any other
-DIRECT_TAGS = check_room_tags("roomTags", [TAG])
+DIRECT_TAGS = RoomTags(Tags((TAG,)))
 PREFIX = "direct:"
 
 # Profile fields of the dialects, with the values that make a room one-to-one.

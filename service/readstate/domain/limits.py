@@ -93,14 +93,13 @@ def check_tags(field: str, tags: Iterable[str]) -> Tags:
     return Tags(tuple(distinct))
 
 
-def check_room_tags(field: str, tags: Iterable[str]) -> RoomTags:
-    """The same for the tags of a room, of at most 4 KiB of UTF-8: each member's side keeps them."""
-    distinct = check_tags(field, tags)
-    if sum(len(tag.encode()) + 1 for tag in distinct) > MAX_ROOM_TAGS_BYTES:
+def check_room_tags(field: str, tags: Tags) -> RoomTags:
+    """At most 4 KiB of UTF-8, since each member's side keeps the tags of a room."""
+    if sum(len(tag.encode()) + 1 for tag in tags) > MAX_ROOM_TAGS_BYTES:
         raise Invalid(
             field, f"{field} must have at most {MAX_ROOM_TAGS_BYTES} bytes together; use fewer or shorter tags"
         )
-    return RoomTags(distinct)
+    return RoomTags(tags)
 
 
 def check_many(field: str, messages: Sequence[str]) -> None:

@@ -1,7 +1,7 @@
 """What is stored of one user, for them to have it, and how all of it is erased.
 
-All keys of the store are walked over for that, a page at a time: a page may be empty without being
-the last, which has no `next`. After a failover, and when a cluster moves slots, a walk begins anew:
+All keys of the store are scanned for that, a page at a time: a page may be empty without being
+the last, which has no `next`. After a failover, and when a cluster moves slots, a scan begins anew:
 what came may come again, and none is missing.
 """
 
@@ -76,10 +76,10 @@ class ErasurePage(Struct, frozen=True):
     next: str | None  # None: the user is erased
 
 
-class TracesPage(Struct, frozen=True):
+class RemnantsPage(Struct, frozen=True):
     """Places where the store still tells of a user."""
 
-    traces: list[str]
+    remnants: list[str]
     looked_at: int
     next: str | None
 
@@ -106,7 +106,7 @@ class PersonalData(Protocol):
         first page of an erasure counts. Raises Invalid.
         """
 
-    async def traces(self, *, app: str, user: str, page: str | None = None) -> TracesPage:
+    async def remnants(self, *, app: str, user: str, page: str | None = None) -> RemnantsPage:
         """Where the store still tells of a user: nowhere after an erasure. Raises Invalid."""
 
 

@@ -121,7 +121,7 @@ class Tokens:
             generation=self._generation(app),
             replaces=replaces,
         )
-        # What this worker has cached about custom tokens may have changed with it.
+        # It may have changed custom tokens that this worker has cached.
         self._bound.clear()
         self.bindings += 1
         return bound

@@ -1,6 +1,6 @@
 """The lines of an export, which an import reads: docs/export-and-import.md describes them.
 
-Times are Unix ms. What is the default in a line is left out of it.
+Times are Unix ms. A line leaves out fields that have their default.
 """
 
 from collections.abc import Mapping, Sequence

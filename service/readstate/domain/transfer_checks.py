@@ -1,6 +1,6 @@
 """What the lines of an import must be, so that what they make holds together."""
 
-from readstate.domain.limits import check_id, check_room_tags
+from readstate.domain.limits import check_id, check_room_tags, check_tags
 from readstate.domain.profiles import check_profile
 from readstate.domain.transfer import HolesLine, MemberLine, MessageLine, OfRoom, RoomLine, StayLine, UserLine
 from readstate.errors import Invalid
@@ -21,7 +21,7 @@ class RoomChecks:
 
     def __init__(self, room: RoomLine) -> None:
         check_id("room", room.room)
-        check_room_tags("tags", room.tags)
+        check_room_tags("tags", check_tags("tags", room.tags))
         check_profile({name: bytes(value) for name, value in room.profile.items()})
         for user in room.invited[: MAX_INVITED + 1]:
             check_id("invited", user)

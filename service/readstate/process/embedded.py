@@ -296,9 +296,9 @@ def choose_socket(directory: Path) -> Path:
 
 def forget_socket(directory: Path) -> None:
     """Remove what `choose_socket` made outside the data directory."""
-    place = socket_path(directory).parent
-    if place != directory:
-        shutil.rmtree(place, ignore_errors=True)
+    holder = socket_path(directory).parent
+    if holder != directory:
+        shutil.rmtree(holder, ignore_errors=True)
         (directory / "socket").unlink(missing_ok=True)
 
 

@@ -24,14 +24,14 @@ def _limits(root: Path) -> Iterator[int]:
     topmost group is ours.
     """
     for line in _lines(root / "proc/self/cgroup"):
-        _, controllers, place = line.split(":", 2)
+        _, controllers, own = line.split(":", 2)
         if controllers == "":
             base, name = root / "sys/fs/cgroup", "memory.max"
         elif "memory" in controllers.split(","):
             base, name = root / "sys/fs/cgroup/memory", "memory.limit_in_bytes"
         else:
             continue
-        path = PurePosixPath(place.lstrip("/"))
+        path = PurePosixPath(own.lstrip("/"))
         for group in (path, *path.parents):
             yield from (int(text) for text in _lines(base / group / name) if text.isdigit())
 

@@ -25,9 +25,9 @@ from readstate.tasks import Tasks
 # The head of a request, its body (64 KiB), and something for what the system adds. It takes a
 # message in one piece or not at all.
 BUFFER_BYTES = 512 * 1024
-PATIENCE_S = 2.0  # for a worker that does not take what waits for it
+PATIENCE_S = 2.0  # for a worker that does not adopt what waits for it
 RETRY_S = 0.005
-AT_ONCE = 16  # connections that are taken in one turn of the event loop
+AT_ONCE = 16  # connections that are adopted in one turn of the event loop
 
 _FRAMING = (b"content-length", b"transfer-encoding", b"expect")
 
@@ -43,7 +43,7 @@ class Neighbours:
     number: int = 0
     sending: Sequence[socket.socket] = ()
     receiving: socket.socket | None = None
-    _taking: Tasks = field(default_factory=Tasks)
+    _adopting: Tasks = field(default_factory=Tasks)
 
     def has(self, number: int) -> bool:
         """Whether there is another worker of this number."""
@@ -72,22 +72,22 @@ class Neighbours:
         transport.resume_reading()
         return False
 
-    def receive(self, take: Callable[[socket.socket, bytes], Any]) -> None:
-        """Begin to take connections: `take`, a coroutine function, gets each with its request."""
+    def receive(self, adopt: Callable[[socket.socket, bytes], Any]) -> None:
+        """Begin to adopt connections: `adopt`, a coroutine function, gets each with its request."""
         if self.receiving is not None:
-            asyncio.get_running_loop().add_reader(self.receiving, self._on_readable, self.receiving, take)
+            asyncio.get_running_loop().add_reader(self.receiving, self._on_readable, self.receiving, adopt)
 
-    def _on_readable(self, receiving: socket.socket, take: Callable[[socket.socket, bytes], Any]) -> None:
+    def _on_readable(self, receiving: socket.socket, adopt: Callable[[socket.socket, bytes], Any]) -> None:
         for _ in range(AT_ONCE):
             try:
                 request, descriptors, _, _ = socket.recv_fds(receiving, BUFFER_BYTES, 1)
             except OSError:
                 return  # none is left, or this worker has no descriptor left
             for descriptor in descriptors:
-                self._taking.start(_take(descriptor, request, take))
+                self._adopting.start(_adopt(descriptor, request, adopt))
 
 
-async def _take(descriptor: int, request: bytes, take: Callable[[socket.socket, bytes], Any]) -> None:
+async def _adopt(descriptor: int, request: bytes, adopt: Callable[[socket.socket, bytes], Any]) -> None:
     try:
         connection = socket.socket(fileno=descriptor)
     except OSError:
@@ -95,7 +95,7 @@ async def _take(descriptor: int, request: bytes, take: Callable[[socket.socket, 
         return
     connection.setblocking(False)
     try:
-        await take(connection, request)
+        await adopt(connection, request)
     except OSError:
         connection.close()  # the client has gone
 

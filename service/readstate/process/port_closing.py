@@ -40,7 +40,7 @@ def close_when_empty(listeners: Sequence[socket.socket], *, are_served: bool) ->
     if are_served:
         began_s = monotonic()
         for listener in listeners:
-            _take_no_handshakes(listener)
+            _ignore_handshakes(listener)
         sleep(HANDSHAKE_S)
         while select.select(listeners, (), (), 0)[0] and monotonic() < began_s + EMPTY_WITHIN_S:
             sleep(HANDSHAKE_S / 10)
@@ -48,7 +48,7 @@ def close_when_empty(listeners: Sequence[socket.socket], *, are_served: bool) ->
         listener.close()
 
 
-def _take_no_handshakes(listener: socket.socket) -> None:
+def _ignore_handshakes(listener: socket.socket) -> None:
     """Clients that connect from now on get no answer, and try again after a second.
 
     Systems other than Linux have no such filter: what comes in the last moment is cut off there.

@@ -24,9 +24,9 @@ class WorkerServer(Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self.config.neighbours.receive(self._take)
+        self.config.neighbours.receive(self._adopt)
 
-    async def _take(self, connection: socket.socket, request: bytes) -> None:
+    async def _adopt(self, connection: socket.socket, request: bytes) -> None:
         """Serve a connection of which another worker has read this request."""
         protocol = HttpProtocol(self.config, self.server_state, self.lifespan.state)
         protocol.beginning = request

@@ -45,8 +45,8 @@ def count_replaced(process: str, times: int = 1) -> None:
 
 
 @dataclass
-class _Place:
-    """Of one worker, and of those that follow it."""
+class _Child:
+    """A worker and those that replace it: one at a time, under one number."""
 
     neighbours: Neighbours
     worker: WorkerProcess | None = None
@@ -69,7 +69,9 @@ class Workers:
         pairs = make_pairs(settings.workers)
         self._sending = [sending for sending, _ in pairs]
         receiving: list[socket.socket | None] = [receiving for _, receiving in pairs] or [None]
-        self._places = [_Place(Neighbours(number, self._sending, its_own)) for number, its_own in enumerate(receiving)]
+        self._children = [
+            _Child(Neighbours(number, self._sending, its_own)) for number, its_own in enumerate(receiving)
+        ]
         self._address = reachable_address(listeners[-1])
         self._stopping = threading.Event()
         self.failed_to_start = False
@@ -82,8 +84,8 @@ class Workers:
         for signum in stop_signals():
             signal.signal(signum, self._on_signal)
         while not self._stopping.is_set():
-            for place in self._places:
-                self._look_after(place)
+            for child in self._children:
+                self._look_after(child)
             wait([one.sentinel for one in self._running()], LOOK_EVERY_S)
         self._stop_all()
 
@@ -96,42 +98,42 @@ class Workers:
         return self._stopping.wait(timeout_s)
 
     def _running(self) -> list[WorkerProcess]:
-        return [place.worker for place in self._places if place.worker is not None]
+        return [child.worker for child in self._children if child.worker is not None]
 
     def _on_signal(self, signum: int, _frame: FrameType | None) -> None:
         self.stopped_by = self.stopped_by or signum
         self._stopping.set()
 
-    def _look_after(self, place: _Place) -> None:
-        worker = place.worker
+    def _look_after(self, child: _Child) -> None:
+        worker = child.worker
         if worker is None:
-            if not self._stopping.is_set() and time.monotonic() >= place.start_at:
-                self._start(place)
+            if not self._stopping.is_set() and time.monotonic() >= child.start_at:
+                self._start(child)
         elif worker.silent_s() > WORKER_PATIENCE_S:
             worker.kill()
-            self._replace(place, worker, f"sent no heartbeat for {WORKER_PATIENCE_S:g} s and was ended")
+            self._replace(child, worker, f"sent no heartbeat for {WORKER_PATIENCE_S:g} s and was ended")
         elif worker.exit_code is not None:
-            self._replace(place, worker, how_it_ended(worker.exit_code))
+            self._replace(child, worker, how_it_ended(worker.exit_code))
 
-    def _start(self, place: _Place) -> None:
+    def _start(self, child: _Child) -> None:
         try:
-            place.worker = WorkerProcess(self.config, self._listeners, place.neighbours)
+            child.worker = WorkerProcess(self.config, self._listeners, child.neighbours)
         except (OSError, EOFError) as error:
             # The machine is out of processes, or what is forked has just died.
             logger.warning("a worker could not be started (%s); it is tried again", error or type(error).__name__)
-            place.start_at = time.monotonic() + FIRST_PAUSE_S
+            child.start_at = time.monotonic() + FIRST_PAUSE_S
 
-    def _replace(self, place: _Place, worker: WorkerProcess, how: str) -> None:
-        """Let another worker take the place."""
-        place.worker = None
+    def _replace(self, child: _Child, worker: WorkerProcess, how: str) -> None:
+        """Let another worker take its place."""
+        child.worker = None
         if worker.exit_code == STARTUP_FAILURE and not self.announced and not self._any_serves():
             # It would fail in the same way each time.
             self.failed_to_start = True
             self._stopping.set()
             return
-        place.failures = 0 if worker.has_served else place.failures + 1
-        pause_s = place.pause_s()
-        place.start_at = time.monotonic() + pause_s
+        child.failures = 0 if worker.has_served else child.failures + 1
+        pause_s = child.pause_s()
+        child.start_at = time.monotonic() + pause_s
         after = f"in {pause_s:g} s" if pause_s else "at once"
         logger.warning("worker %d %s; it is replaced %s", worker.pid, how, after)
         count_replaced("worker")
@@ -167,7 +169,7 @@ class Workers:
                 self.announced = True
                 print(announcement, flush=True)  # noqa: T201 - for the person who started it
                 address = ":".join(map(str, self._address))
-                logger.info("ready", extra={"address": address, "workers": len(self._places)})
+                logger.info("ready", extra={"address": address, "workers": len(self._children)})
                 return
             if time.monotonic() > warn_at:
                 logger.warning("not ready yet: %s", answer)

@@ -23,13 +23,13 @@ from readstate.store.audit_rooms import RoomAudit
 from readstate.store.audit_scripts import Difference
 from readstate.store.bounds import Bounds
 from readstate.store.executor import Executor, scan_hash
+from readstate.store.key_scan import keys_of
 from readstate.store.keys import Keys, OfUser
 from readstate.store.lua import CopyReply, MemberStates, UserState
 from readstate.store.outbox import Outbox
 from readstate.store.reconciling import copy_of
 from readstate.store.replies import UNREADABLE
 from readstate.store.states import SEPARATOR, State
-from readstate.store.walk import keys_of
 
 _MEMBERS_AT_ONCE = 500
 _UNREADABLE = (*UNREADABLE, UnicodeDecodeError)

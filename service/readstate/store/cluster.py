@@ -81,10 +81,10 @@ class Cluster:
         until = monotonic() + DEADLINE_S
         requests = [self._request(call, key, True) for key, call in calls]
         outcomes = await self._send_each(requests)
-        if late := [place for place, outcome in enumerate(outcomes) if isinstance(outcome, _UNFINISHED)]:
-            replies = await gather_outcomes(self._finish(requests[place], outcomes[place], until) for place in late)
-            for place, reply in zip(late, replies, strict=True):
-                outcomes[place] = reply
+        if late := [index for index, outcome in enumerate(outcomes) if isinstance(outcome, _UNFINISHED)]:
+            replies = await gather_outcomes(self._finish(requests[index], outcomes[index], until) for index in late)
+            for index, reply in zip(late, replies, strict=True):
+                outcomes[index] = reply
         return [
             outcome if isinstance(outcome, ReadStateError) else call.read(outcome)
             for (_, call), outcome in zip(calls, outcomes, strict=True)
@@ -154,17 +154,17 @@ class Cluster:
         """
         outcomes: list[Outcome] = [_NOT_SENT] * len(requests)
         by_node: dict[tuple[str, NodeConnection], list[int]] = {}
-        for place, request in enumerate(requests):
+        for index, request in enumerate(requests):
             if node := self._map.connected(request.slot):
-                by_node.setdefault(node, []).append(place)
+                by_node.setdefault(node, []).append(index)
         sent = [
-            (address, connection.connects, places, connection.call_all([requests[place].parts for place in places]))
-            for (address, connection), places in by_node.items()
+            (address, connection.connects, indexes, connection.call_all([requests[index].parts for index in indexes]))
+            for (address, connection), indexes in by_node.items()
         ]
-        for address, connects, places, found in sent:
-            for place, outcome in zip(places, await found, strict=True):
-                requests[place].note(outcome, address, connects)
-                outcomes[place] = outcome
+        for address, connects, indexes, found in sent:
+            for index, outcome in zip(indexes, await found, strict=True):
+                requests[index].note(outcome, address, connects)
+                outcomes[index] = outcome
         return outcomes
 
     async def _finish(self, request: _Request, outcome: Outcome, until: float) -> Any:

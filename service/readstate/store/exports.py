@@ -17,11 +17,11 @@ from readstate.domain.transfer import EndLine, HolesLine, Line, MemberLine, Mess
 from readstate.errors import Unavailable
 from readstate.store import transfer_scripts as scripts
 from readstate.store.executor import Executor, escaped, scan_hash
+from readstate.store.key_scan import keys_of
 from readstate.store.keys import Keys, OfRoom, OfUser
 from readstate.store.states import SEPARATOR
 from readstate.store.transfer_scripts import ExportedMember, ExportedMessage, ExportedRoom
 from readstate.store.users import RedisUsers
-from readstate.store.walk import keys_of
 
 _COUNTABLE, _DELETED, _RECALLED = 1, 2, 4  # of a message's kind (lua/lib/messages.lua)
 _MESSAGES_AT_ONCE = 128

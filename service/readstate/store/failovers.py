@@ -24,7 +24,7 @@ from readstate import metrics
 from readstate.errors import Fault
 from readstate.store import lua
 from readstate.store.executor import Executor
-from readstate.store.failover_walk import FailoverWalk, unless_foreign
+from readstate.store.failover_reconciliation import FailoverReconciliation, unless_foreign
 from readstate.store.keys import Keys
 from readstate.store.noted_layout import Ranges
 from readstate.store.outbox import Outbox
@@ -58,7 +58,7 @@ class Failovers:
     def __init__(self, executor: Executor, outbox: Outbox) -> None:
         self._executor = executor
         self._outbox = outbox
-        self._token = secrets.token_hex(8)
+        self._holder = secrets.token_hex(8)
         self._renew_at_s = 0.0
 
     async def keep_reconciling(self) -> None:
@@ -81,28 +81,28 @@ class Failovers:
             if await self._is_empty(node.address):
                 await self._note(node)
                 changed.remove(node)
-        if not changed or not await self._take_lease():
+        if not changed or not await self._acquire_lease():
             return
         try:
-            await self._walk(changed)
+            await self._reconcile(changed)
         finally:
             with contextlib.suppress(Fault):
                 await self._release()
 
-    async def _walk(self, changed: Sequence[_Node]) -> None:
+    async def _reconcile(self, changed: Sequence[_Node]) -> None:
         names = ", ".join(node.address for node in changed)
         logger.warning("another primary serves at %s than before: rooms and copies are being compared", names)
         began_s = time.monotonic()
-        walk = FailoverWalk(
+        work = FailoverReconciliation(
             self._executor, self._outbox, [pair for node in changed for pair in node.ranges], self._rest
         )
-        await walk.run()
+        await work.run()
         for node in changed:
             await self._note(node)
         metrics.FAILOVERS.inc(len(changed))
         logger.warning(
             "compared rooms and copies at %s: %d of %d copies were wrong and are right now, after %.1f s",
-            *(names, walk.wrong, walk.compared, time.monotonic() - began_s),
+            *(names, work.wrong, work.compared, time.monotonic() - began_s),
         )
 
     async def drain_forgotten(self) -> None:
@@ -137,14 +137,14 @@ class Failovers:
     async def _note(self, node: _Node) -> None:
         await self._executor.command("SET", node.note_key, node.replication_id, key=node.note_key)
 
-    async def _take_lease(self) -> bool:
+    async def _acquire_lease(self) -> bool:
         key = Keys.reconciling
         self._renew_at_s = time.monotonic() + LEASE_MS / 4000
-        return await self._executor.command("SET", key, self._token, "NX", "PX", LEASE_MS, key=key) is not None
+        return await self._executor.command("SET", key, self._holder, "NX", "PX", LEASE_MS, key=key) is not None
 
     async def _release(self) -> None:
         key = Keys.reconciling
-        if await self._executor.command("GET", key, key=key) == self._token.encode():
+        if await self._executor.command("GET", key, key=key) == self._holder.encode():
             await self._executor.command("DEL", key, key=key)
 
     async def _rest(self, began_s: float) -> None:

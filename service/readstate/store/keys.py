@@ -150,7 +150,7 @@ class OfRoom(StrEnum):
     STAYS_BY_CURSOR = ":y"
     STAYS_BY_JOINING = ":e"
     ACKNOWLEDGEMENTS = ":q"
-    SET_BY_HAND = ":u"
+    UNREAD_OVERRIDES = ":u"
     MESSAGE_LOG = ":l"
     DELETED_SEQS = ":d"
     HOLES = ":h"
@@ -254,7 +254,7 @@ class Keys:
         return f"{{[ru]:{app}:*"
 
     @staticmethod
-    def at_any_place(app: str) -> str:
+    def that_may_name_users(app: str) -> str:
         """The pattern of an app's keys outside the users' slots that may tell of a user: rooms, the
         rooms of messages, and windows of calls.
         """

@@ -17,13 +17,13 @@ from readstate.batches import as_batches
 from readstate.errors import Unavailable
 from readstate.store import lua
 from readstate.store.executor import Executor
+from readstate.store.key_scan import keys_of
 from readstate.store.keys import Keys
 from readstate.store.migration import Migration
 from readstate.store.noted_layout import LAYOUT, Noted, Ranges, as_text, layout_of, noted_layouts, why_refused, without
 from readstate.store.released import shut_out_releases
 from readstate.store.replies import ScriptFailed
 from readstate.store.server_check import ServerRefused
-from readstate.store.walk import keys_of
 from readstate.store.workers import earlier_workers
 from readstate.tasks import repeat
 
@@ -120,7 +120,7 @@ class StoreLayout:
             await self.begin(alone=True)
         except ServerRefused as error:
             raise Unavailable(str(error)) from None
-        if not self.is_whole and await self._take_lease():
+        if not self.is_whole and await self._acquire_lease():
             await self._migrate_slowly()
 
     async def _migrate_slowly(self) -> None:
@@ -141,9 +141,9 @@ class StoreLayout:
         await self._executor.command("DEL", Keys.migration, key=Keys.migration)
         logger.info("migrated: looked at %d rooms in %.0f s", self.rooms, monotonic() - started_s)
 
-    async def _take_lease(self) -> bool:
-        token, key = secrets.token_hex(8), Keys.migration
-        return await self._executor.command("SET", key, token, "NX", "PX", LEASE_MS, key=key) is not None
+    async def _acquire_lease(self) -> bool:
+        holder, key = secrets.token_hex(8), Keys.migration
+        return await self._executor.command("SET", key, holder, "NX", "PX", LEASE_MS, key=key) is not None
 
     async def _layout_at(self, node: str) -> int | None:
         """The layout of the first room that is found on a node; None when there is none."""

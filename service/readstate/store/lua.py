@@ -214,7 +214,7 @@ class ReceiptsReply(Struct, frozen=True):
     created_ms: int
     revision: int
     now: int
-    part: str
+    section: str
     place: int
     last: str
     people: list[Person]
@@ -222,7 +222,7 @@ class ReceiptsReply(Struct, frozen=True):
 
 @script
 def receipts(
-    *, message: str, which: str, limit: int, part: str, place: int, last: str, since: int, after: int
+    *, message: str, which: str, limit: int, section: str, place: int, last: str, since: int, after: int
 ) -> ReceiptsReply: ...
 @script
 def receipt_counts(*, after: int, messages: Sequence[str]) -> list[ReceiptCount | None]: ...
@@ -428,3 +428,16 @@ class Hits(Struct, frozen=True):
 
 @script
 def hit_rate_limit(*, window_ms: int) -> Hits: ...
+
+
+# People
+
+
+@script
+def erase_member(
+    *, user: str, stand_in: str, chunks: Sequence[bytes], stays: Sequence[bytes], seqs: Sequence[bytes]
+) -> bool: ...
+@script
+def erase_sender(*, user: str, stand_in: str, numbers: Sequence[str]) -> int: ...
+@script
+def erase_copy(*, room: str) -> bool: ...

@@ -32,8 +32,8 @@ class Migration:
         self._running: Shared[str, None] = Shared()
 
     async def migrate(self, key: str) -> None:
-        """Migrate a key. Who needs the same one waits for the same steps."""
-        await self._running.result(key, self._take_steps)
+        """Migrate a key. All calls that need the same one wait for the same steps."""
+        await self._running.result(key, self._migrate)
 
     async def after(self, reply: ReplyError) -> None:
         """Migrate what a script met, so that it can be called again.
@@ -45,7 +45,7 @@ class Migration:
             raise LaterLayout(later_layout(number))
         await self.migrate(key)
 
-    async def _take_steps(self, key: str) -> None:
+    async def _migrate(self, key: str) -> None:
         step = _STEPS[key[1]](most=VALUES_AT_ONCE)
         while await self._call(step, key):
             pass

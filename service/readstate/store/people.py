@@ -8,7 +8,7 @@ Each step is one script or command over a bounded piece, and may be repeated; so
 name that stands in is noted at the user's side first and goes last: an erasure that was broken off
 and is begun anew has the same one. The parts of one erasure hand it on to each other.
 
-The whole store is walked over. That can be done in parts, by calls that may come to any worker.
+All keys of the store are scanned. That can be done in parts, by calls that may come to any worker.
 """
 
 import asyncio
@@ -28,15 +28,14 @@ from readstate.domain.personal_data import new_stand_in
 from readstate.domain.transfer import MessageLine
 from readstate.errors import RoomUnknown, UserUnknown
 from readstate.store import lua
-from readstate.store import people_scripts as scripts
 from readstate.store.bounds import Bounds
 from readstate.store.executor import Executor, escaped, scan_hash, scan_members, scan_stream
 from readstate.store.exports import RedisExport
+from readstate.store.key_scan import KeyScan, ScanPosition
 from readstate.store.keys import EVENT_SHARDS, Keys, OfRoom, OfShard, OfUser
 from readstate.store.outbox import Outbox
 from readstate.store.states import SEPARATOR, State
 from readstate.store.tokens import RedisTokens
-from readstate.store.walk import Place, Walk
 
 _AT_ONCE = 16  # rooms
 _ROOMS_A_PAGE = 50
@@ -54,7 +53,7 @@ _pack = msgspec.msgpack.Encoder().encode
 class RestOfErasure(Struct, frozen=True, array_like=True):
     """Where an erasure goes on, and the name that stands in."""
 
-    place: Place
+    position: ScanPosition
     name: Annotated[str, Meta(min_length=1, max_length=MAX_ID_BYTES)]
 
 
@@ -80,29 +79,29 @@ class RedisPeople:
     async def users(self) -> AsyncIterator[str]:
         """Everyone who was created or is in a room, each once."""
         known: set[str] = set()
-        some, _, place = await self.some_users()
+        some, _, position = await self.some_users()
         while True:
             for user in some:
                 if user not in known:
                     known.add(user)
                     yield user
-            if place is None:
+            if position is None:
                 return
-            some, _, place = await self.some_users(place)
+            some, _, position = await self.some_users(position)
 
-    async def some_users(self, place: Place | None = None) -> tuple[list[str], int, Place | None]:
+    async def some_users(self, position: ScanPosition | None = None) -> tuple[list[str], int, ScanPosition | None]:
         """Some of those who were created or are in a room, how many keys were looked at, and where
         the rest is; one may come twice.
         """
-        walk = await Walk.begin(self._executor, Keys.user(self._app, "*") + "*", place)
+        scan = await KeyScan.begin(self._executor, Keys.user(self._app, "*") + "*", position)
         known: dict[str, None] = {}
         looked_at = 0
-        while walk.place and len(known) < _USERS_A_PAGE and looked_at < _KEYS_A_PAGE:
-            keys = await walk.step()
-            looked_at += Walk.AT_ONCE
+        while scan.position and len(known) < _USERS_A_PAGE and looked_at < _KEYS_A_PAGE:
+            keys = await scan.step()
+            looked_at += KeyScan.AT_ONCE
             parsed = (Keys.parse(key[: key.rindex("}") + 1]) for key in keys)
             known |= dict.fromkeys(one[2] for one in parsed if one)
-        return list(known), looked_at, walk.place
+        return list(known), looked_at, scan.position
 
     async def erase(self, user: str, name: str | None, advance: Callable[[int], None]) -> str:
         """Erase a user. Returns the name that stands in: `name`, or "erased", and random digits.
@@ -125,23 +124,23 @@ class RedisPeople:
         if rest is None:
             await self._end_tokens(user, name)
         elsewhere = _Elsewhere(self._executor, self._app, user)
-        walk = await Walk.begin(self._executor, Keys.at_any_place(self._app), rest.place if rest else None)
+        scan = await KeyScan.begin(self._executor, Keys.that_may_name_users(self._app), rest.position if rest else None)
         rooms = looked_at = 0
-        while walk.place and rooms < _ROOMS_A_PAGE and looked_at < _KEYS_A_PAGE:
-            keys = await walk.step()
-            looked_at += Walk.AT_ONCE
+        while scan.position and rooms < _ROOMS_A_PAGE and looked_at < _KEYS_A_PAGE:
+            keys = await scan.step()
+            looked_at += KeyScan.AT_ONCE
             found = [parsed[2] for key in keys if (parsed := Keys.parse(key))]
             for batch in in_batches(found, _AT_ONCE):
                 await asyncio.gather(*(self._room(room, user, name) for room in batch))
             await elsewhere.forget_keys(keys)
             rooms += len(found)
-        if walk.place is None:
+        if scan.position is None:
             await self._outbox.idle()
             rooms += await self._rooms_since(user, name)
             await self._end_tokens(user, name)
             looked_at += await elsewhere.forget_events()
             await self._side(user)
-        return Erased(name, rooms, looked_at, RestOfErasure(walk.place, name) if walk.place else None)
+        return Erased(name, rooms, looked_at, RestOfErasure(scan.position, name) if scan.position else None)
 
     async def _noted_stand_in(self, user: str) -> str:
         """The one of an erasure that is under way. A part of one that is over must not note its own
@@ -183,20 +182,20 @@ class RedisPeople:
         own = escaped(user + SEPARATOR) + "*"
         chunks = await self._fields(key + OfRoom.JOURNALS, own)
         stays = await self._fields(key + OfRoom.LEAVERS, own)
-        if stays and await self._is_taken(key + OfRoom.LEAVERS, user, name):
+        if stays and await self._is_in_use(key + OfRoom.LEAVERS, user, name):
             name = new_stand_in(name.rpartition("-")[0])
-        call = scripts.erase_member(user=user, stand_in=name, chunks=chunks, stays=stays, seqs=[])
+        call = lua.erase_member(user=user, stand_in=name, chunks=chunks, stays=stays, seqs=[])
         await self._executor.call(call, key)
         seqs = await self._fields(key + OfRoom.ACKNOWLEDGEMENTS, "*", having=user.encode())
         for batch in in_batches(seqs, _SEQS_AT_ONCE):
-            call = scripts.erase_member(user=user, stand_in=name, chunks=[], stays=[], seqs=batch)
+            call = lua.erase_member(user=user, stand_in=name, chunks=[], stays=[], seqs=batch)
             await self._executor.call(call, key)
         senders = await self._fields(key + OfRoom.MESSAGE_LOG, f"{_SENDERS}*", having=user.encode())
         numbers = [field.decode().removeprefix(_SENDERS) for field in senders]
         for some in in_batches(numbers, _SENDERS_AT_ONCE):
-            await self._executor.call(scripts.erase_sender(user=user, stand_in=name, numbers=some), key)
+            await self._executor.call(lua.erase_sender(user=user, stand_in=name, numbers=some), key)
 
-    async def _is_taken(self, leavers: str, user: str, name: str) -> bool:
+    async def _is_in_use(self, leavers: str, user: str, name: str) -> bool:
         """Whether the name stands in a room already, for a user who has come back there since."""
         return None not in await self._executor.command("HMGET", leavers, user, name, key=leavers)
 
@@ -223,7 +222,7 @@ class RedisPeople:
         await self._outbox.idle()
         for peer in peers_of(room) or ():
             if peer != user:
-                await self._executor.call(scripts.erase_copy(room=room), Keys.user(self._app, peer))
+                await self._executor.call(lua.erase_copy(room=room), Keys.user(self._app, peer))
         elsewhere = _Elsewhere(self._executor, self._app, user)
         for batch in in_batches(messages, _SEQS_AT_ONCE):
             await elsewhere.forget_keys(batch)

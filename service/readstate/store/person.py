@@ -18,10 +18,10 @@ from readstate.errors import RoomUnknown
 from readstate.store import lua
 from readstate.store.executor import Executor, escaped, scan_hash
 from readstate.store.exports import RedisExport
+from readstate.store.key_scan import KeyScan, ScanPosition
 from readstate.store.keys import EVENT_SHARDS, Keys, OfRoom, OfShard
 from readstate.store.states import SEPARATOR
 from readstate.store.tokens import RedisTokens
-from readstate.store.walk import Place, Walk
 
 _AT_ONCE = 500
 _LINES_A_PAGE = 2_000
@@ -30,11 +30,11 @@ _AROUND = 2  # the beginning and the end of a room, which alone tell nothing
 
 
 class Position(Struct, frozen=True, array_like=True):
-    """Where the next page begins: among the rooms that one step of the walk finds, or, without a
-    place, with the events.
+    """Where the next page begins: among the rooms that one step of the scan finds; without
+    `scan`, with the events.
     """
 
-    place: Place | None
+    scan: ScanPosition | None
     found: Annotated[str, Meta(max_length=32)] = ""  # digest of these rooms: others are begun anew
     room: Annotated[str, Meta(max_length=512)] = ""  # the last one of them that was shown
     seq: Annotated[int, Meta(ge=0, lt=2**53)] = 0  # up to which; 0: whole
@@ -86,9 +86,9 @@ class RedisPerson:
     async def page(self, position: Position | None) -> SomeLines:
         """Some of these lines, from a position on; None: from the beginning."""
         if position is None:
-            walk = await Walk.begin(self._executor, self._rooms)
-            return SomeLines(await self.side(), 0, Position(walk.place))
-        if position.place is not None:
+            scan = await KeyScan.begin(self._executor, self._rooms)
+            return SomeLines(await self.side(), 0, Position(scan.position))
+        if position.scan is not None:
             return await self._of_rooms(position)
         return await self._events()
 
@@ -97,15 +97,15 @@ class RedisPerson:
         return Keys.room(self._app, "*")
 
     async def _of_rooms(self, position: Position) -> SomeLines:
-        walk = await Walk.begin(self._executor, self._rooms, position.place)
+        scan = await KeyScan.begin(self._executor, self._rooms, position.scan)
         lines: list[PersonLine] = []
         looked_at = 0
-        while here := walk.place:
-            rooms = sorted({parsed[2] for key in await walk.step() if (parsed := Keys.parse(key))})
+        while here := scan.position:
+            rooms = sorted({parsed[2] for key in await scan.step() if (parsed := Keys.parse(key))})
             found = hashlib.sha256(msgspec.msgpack.encode(rooms)).hexdigest()[:16]
-            if (position.place, position.found) != (here, found):
+            if (position.scan, position.found) != (here, found):
                 position = Position(here, found)
-            looked_at += Walk.AT_ONCE
+            looked_at += KeyScan.AT_ONCE
             for room in rooms:
                 if room < position.room or (room == position.room and not position.seq):
                     continue
@@ -117,7 +117,7 @@ class RedisPerson:
                     return SomeLines(lines, looked_at, replace(position, room=room, seq=seq))
             if looked_at >= _LOOKED_AT_A_PAGE:
                 break
-        return SomeLines(lines, looked_at, Position(walk.place))
+        return SomeLines(lines, looked_at, Position(scan.position))
 
     async def _of_room(self, room: str, after: int, most: int) -> tuple[list[Line], int, int]:
         """What a room tells of the user behind the seq `after`, if it tells anything; the seq up to

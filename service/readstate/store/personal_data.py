@@ -11,16 +11,16 @@ from typing import Annotated, Generic, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from readstate.domain.personal_data import ErasurePage, LinesPage, PersonLine, TracesPage, UsersPage, is_stand_in
+from readstate.domain.personal_data import ErasurePage, LinesPage, PersonLine, RemnantsPage, UsersPage, is_stand_in
 from readstate.errors import Invalid, UserUnknown
 from readstate.store import page_tokens
 from readstate.store.bounds import Bounds
 from readstate.store.executor import Executor
+from readstate.store.key_scan import ScanPosition
 from readstate.store.outbox import Outbox
 from readstate.store.people import RedisPeople, RestOfErasure
 from readstate.store.person import Position, RedisPerson
-from readstate.store.traces import some_traces
-from readstate.store.walk import Place
+from readstate.store.remnants import some_remnants
 
 Where = TypeVar("Where")
 
@@ -32,7 +32,7 @@ class _Next(Struct, Generic[Where], frozen=True, array_like=True):
     where: Where
 
 
-_place = msgspec.msgpack.Decoder(_Next[Place]).decode
+_scan = msgspec.msgpack.Decoder(_Next[ScanPosition]).decode
 _rest = msgspec.msgpack.Decoder(_Next[RestOfErasure]).decode
 _position = msgspec.msgpack.Decoder(_Next[Position]).decode
 
@@ -47,8 +47,8 @@ class RedisPersonalData:
 
     async def users(self, *, app: str, page: str | None = None) -> UsersPage:
         of = _digest("users", app)
-        users, looked_at, place = await self._people(app).some_users(_read(page, of, _place))
-        return UsersPage(users, looked_at, _next(of, place))
+        users, looked_at, position = await self._people(app).some_users(_read(page, of, _scan))
+        return UsersPage(users, looked_at, _next(of, position))
 
     async def side(self, *, app: str, user: str) -> list[PersonLine]:
         return await (await self._known(app, user)).side()
@@ -68,10 +68,10 @@ class RedisPersonalData:
         erased = await self._people(app).erase_some(user, name, rest)
         return ErasurePage(erased.name, erased.rooms, erased.looked_at, _next(of, erased.rest))
 
-    async def traces(self, *, app: str, user: str, page: str | None = None) -> TracesPage:
-        of = _digest("traces", app, user)
-        found, looked_at, place = await some_traces(self._executor, app, user, _read(page, of, _place))
-        return TracesPage(found, looked_at, _next(of, place))
+    async def remnants(self, *, app: str, user: str, page: str | None = None) -> RemnantsPage:
+        of = _digest("traces", app, user)  # the word of the tokens that are under way
+        found, looked_at, position = await some_remnants(self._executor, app, user, _read(page, of, _scan))
+        return RemnantsPage(found, looked_at, _next(of, position))
 
     def _people(self, app: str) -> RedisPeople:
         return RedisPeople(self._executor, self._outbox, self._bounds, app)

@@ -62,8 +62,8 @@ class _Call:
         self.repeatable = repeatable
         self.was_lost = False  # sent once, and the connection was lost before the reply came
 
-    def take(self, reply: Reply) -> bool:
-        """Take a reply. Returns whether it was the last one."""
+    def on_reply(self, reply: Reply) -> bool:
+        """A reply has come. Returns whether it was the last one."""
         if not self.future.done():
             self.future.set_result(reply)
         return True
@@ -88,9 +88,9 @@ class _Batch(_Call):
         self.count = count
         self.replies: list[Reply] = []
 
-    def take(self, reply: Reply) -> bool:
+    def on_reply(self, reply: Reply) -> bool:
         self.replies.append(reply)
-        return len(self.replies) == self.count and super().take(self.replies)
+        return len(self.replies) == self.count and super().on_reply(self.replies)
 
     def fail(self, fault: Fault) -> None:
         if not self.future.done():
@@ -334,7 +334,7 @@ class PipelinedConnection:
     def _on_reply(self, reply: Reply) -> None:
         if not self._sent:
             raise hiredis.ProtocolError("a reply came to no command")
-        if self._sent[0].take(reply):
+        if self._sent[0].on_reply(reply):
             self._sent.popleft()
 
     def _on_error(self, text: str) -> None:

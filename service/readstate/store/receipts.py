@@ -38,7 +38,7 @@ Name = Annotated[str, Meta(max_length=512)]
 
 
 class PagePosition(Struct, frozen=True, array_like=True):
-    """Where the walk was, (place, last), when a page was asked for; `at_ms` is the room's time."""
+    """Where the list was, (place, last), when a page was asked for; `at_ms` is the room's time."""
 
     at_ms: Annotated[int, Meta(ge=0, le=_END)]
     place: Place
@@ -48,7 +48,7 @@ class PagePosition(Struct, frozen=True, array_like=True):
 class PageToken(Struct, frozen=True, array_like=True):
     """Where the next page begins, and what the pages before have shown."""
 
-    part: Annotated[str, Meta(pattern=r"\A[qcy]?\Z")]
+    section: Annotated[str, Meta(pattern=r"\A[qcy]?\Z")]
     place: Place
     last: Name
     revision: Annotated[int, Meta(ge=0, le=_END)]  # of the room at the last page
@@ -80,7 +80,7 @@ class RedisReceipts:
         token = (
             page_tokens.read(page, _decode) if page else PageToken("q" if which is Filter.READ else "c", -1, "", 0, [])
         )
-        if which is Filter.UNREAD and token.part != "c":
+        if which is Filter.UNREAD and token.section != "c":
             raise Invalid("page", "page belongs to the other list")
         since = -1
         if token.positions:
@@ -90,18 +90,18 @@ class RedisReceipts:
             message=message,
             which=which.value,
             limit=limit,
-            part=token.part,
+            section=token.section,
             place=token.place,
             last=token.last,
             since=since,
             after=after,
         )
         reply = await self._executor.call(call, Keys.room(app, room))
-        next_token = PageToken(reply.part, reply.place, reply.last, reply.revision, token.positions)
+        next_token = PageToken(reply.section, reply.place, reply.last, reply.revision, token.positions)
         first = reply.message.seq if which is Filter.READ else 0
         shown = [one for one in reply.people if not _was_shown(one, token.positions, first)]
         readers = [Receipt(one.member, reply.created_ms + one.at, one.exact, one.left_at >= 0) for one in shown]
-        if reply.part and token.part != "y":
+        if reply.section and token.section != "y":
             next_token = replace(next_token, positions=_positions_after(token, reply.now, next_token))
             await asyncio.sleep(SURELY_LATER_S)
         return ReceiptsPage(
@@ -111,7 +111,7 @@ class RedisReceipts:
             left=reply.left,
             readers=tuple(readers) if which is Filter.READ else (),
             non_readers=tuple(one.member for one in readers) if which is Filter.UNREAD else (),
-            next=page_tokens.written(next_token) if reply.part else None,
+            next=page_tokens.written(next_token) if reply.section else None,
         )
 
     async def receipt_counts(
@@ -152,7 +152,7 @@ def _places(trail: Sequence[int], at_ms: int) -> list[int]:
 def _positions_after(before: PageToken, at_ms: int, token: PageToken) -> list[PagePosition]:
     """The positions with one more, for a page that ended where `token` goes on."""
     positions = before.positions
-    last = PagePosition(at_ms, _END, "") if token.part == "y" else PagePosition(at_ms, token.place, token.last)
+    last = PagePosition(at_ms, _END, "") if token.section == "y" else PagePosition(at_ms, token.place, token.last)
     if positions and token.revision == before.revision:
         # Nothing has happened in the room between the two pages, so they are as one.
         return [*positions[:-1], replace(last, at_ms=positions[-1].at_ms)]

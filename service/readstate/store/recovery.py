@@ -1,7 +1,7 @@
 """Finds rooms whose members a crash has left pending, on the split plan.
 
-Before a room may have pending members it is entered in a list of such rooms. Every worker walks
-these lists from time to time.
+Before a room may have pending members it is entered in a list of such rooms. Every worker looks
+through these lists from time to time.
 """
 
 import asyncio
@@ -59,15 +59,10 @@ class Recovery:
             self._entered.clear()
         self._entered[key] = now + ENTRY_S
 
-    async def recover(self, older_than_s: float = RECOVERY_AGE_S) -> None:
-        """Drain all rooms that were entered more than `older_than_s` ago."""
-        for shard in range(PENDING_SHARDS):
-            await self._recover_shard(Keys.pending_rooms(shard), older_than_s)
-
     def start(self) -> None:
         """Recover in the background until `close`.
 
-        Each list is walked by itself: one that cannot be read holds no other one up.
+        Each list is looked through by itself: one that cannot be read holds no other one up.
         """
         for shard in range(PENDING_SHARDS):
             look = partial(self._recover_if_due, shard)
@@ -76,7 +71,8 @@ class Recovery:
     async def close(self) -> None:
         await self._watching.stop()
 
-    async def _recover_shard(self, rooms: str, older_than_s: float = RECOVERY_AGE_S) -> None:
+    async def recover(self, rooms: str, older_than_s: float = RECOVERY_AGE_S) -> None:
+        """Drain the rooms that were entered in the list `rooms` more than `older_than_s` ago."""
         entered = await self._executor.call(lua.pending_rooms(older_than_ms=int(older_than_s * 1000)), rooms)
         put_off: list[Fault] = []
         for batch in in_batches(entered.rooms):
@@ -121,11 +117,11 @@ class Recovery:
         return waiting, list(filter(_puts_off, replies))
 
     async def _recover_if_due(self, shard: int) -> None:
-        """Walk one list, unless another worker has just begun to."""
+        """Look through one list, unless another worker has just begun to."""
         call = lua.hit_rate_limit(window_ms=int(RECOVERY_EVERY_S * 1000))
         watching = await self._executor.call(call, Keys.pending_rooms_watch(shard), repeatable=False)
         if watching.calls == 1:
-            await self._recover_shard(Keys.pending_rooms(shard))
+            await self.recover(Keys.pending_rooms(shard))
 
 
 def _how_many(app: str) -> Call[int]:
@@ -135,5 +131,5 @@ def _how_many(app: str) -> Call[int]:
 
 
 def _puts_off(reply: object) -> TypeGuard[Fault]:
-    """Whether a room could not be asked. What cannot be read can be asked, and is told of."""
+    """Whether a room could not be asked. A room that cannot be read can be asked."""
     return isinstance(reply, Fault) and not isinstance(reply, UNREADABLE)

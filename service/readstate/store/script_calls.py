@@ -68,7 +68,7 @@ def _headers() -> Mapping[str, Header]:
 
 def _sent(arguments: Sequence[Argument], hints: Mapping[str, Any]) -> Iterable[str]:
     """Expressions for what is sent for these arguments, in their order."""
-    for place, argument in enumerate(arguments):
+    for index, argument in enumerate(arguments):
         name, hint = argument.name, hints[argument.name]
         if not argument.many:
             yield _one_sent(argument, hint)
@@ -79,7 +79,7 @@ def _sent(arguments: Sequence[Argument], hints: Mapping[str, Any]) -> Iterable[s
             if getattr(row, "_fields", argument.row) != argument.row:
                 raise ValueError(f"rows of {name} are {', '.join(argument.row)}")
             items = f"[part for row in {name} for part in row]"
-        if place < len(arguments) - 1:
+        if index < len(arguments) - 1:
             yield f"len({name}) * {len(argument.row) or 1}"
         yield f"*{items}"
 

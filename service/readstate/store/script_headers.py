@@ -76,18 +76,18 @@ class _Words:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._place = 0
+        self._position = 0
 
     def peek(self) -> str:
         """The next one, "" when what follows is none."""
-        match = _WORD.match(self._text, self._place)
+        match = _WORD.match(self._text, self._position)
         return match[1] if match else ""
 
     def next(self, expected: str = "") -> str:
-        match = _WORD.match(self._text, self._place)
+        match = _WORD.match(self._text, self._position)
         if match is None or (expected and match[1] != expected):
-            raise ValueError(f"{expected or 'a name'} is missing before {self._text[self._place :][:40]!r}")
-        self._place = match.end()
+            raise ValueError(f"{expected or 'a name'} is missing before {self._text[self._position :][:40]!r}")
+        self._position = match.end()
         return match[1]
 
     def skip(self, word: str) -> bool:

@@ -53,8 +53,7 @@ from typing import Literal
 from msgspec import Struct
 
 from readstate.store.guards import OTHER_KEYS, guard
-from readstate.store.script_binding import bind
-from readstate.store.script_functions import TAKE_LIST, as_function, flags_of
+from readstate.store.script_functions import SLICE, as_function, bind, flags_of
 from readstate.store.script_headers import Header, read_header
 
 Plan = Literal["atomic", "split"]
@@ -102,9 +101,9 @@ class ScriptError(Exception):
 def lua_dir() -> Path:
     """The directory of the scripts: inside the installed package, or beside it in a checkout."""
     package = Path(__file__).resolve().parent.parent
-    for place in (package / "lua", package.parent.parent / "lua"):
-        if (place / "lib").is_dir():
-            return place
+    for directory in (package / "lua", package.parent.parent / "lua"):
+        if (directory / "lib").is_dir():
+            return directory
     raise ScriptError(f"no lua/ inside {package} or in its checkout; reinstall readstate")
 
 
@@ -230,15 +229,15 @@ def _assemble(
     constants = {next(iter(one.names)): one.constant for one in definitions if one.constant}
     reset = [_set_anew(one) for one in definitions if one.is_variable and not one.argument]
     given = {next(iter(one.names)): one.argument for one in definitions if one.argument}
-    taken = [f"{variable} = {argument}_given" for variable, argument in given.items()]
+    assigned = [f"{variable} = {argument}_given" for variable, argument in given.items()]
     parameters = ", ".join(f"{argument}_given" for argument in given.values())
     shared = _shared(libraries, used)
     counts = Counter(word for library in libraries.values() for word in library.words)
     common = frozenset(word for word, count in counts.items() if count > 1)
     parts = [
         *_in_blocks(libraries, shared, common, bodies.values()),
-        TAKE_LIST,
-        "\n".join([f"local function begin({parameters})", _BINDING, *taken, *reset, "end"]),
+        SLICE,
+        "\n".join([f"local function begin({parameters})", _BINDING, *assigned, *reset, "end"]),
     ]
     for group in _groups({name: names - shared for name, names in used.items()}):
         own = frozenset[str]().union(*(used[name] for name in group)) - shared

@@ -93,7 +93,7 @@ class SlotMap:
                     # Also when the outcome is unknown, or when the server is of no cluster any
                     # more: another node may be asked all the same.
                     continue
-                self._take(_read_ranges(reply, address))
+                self._set_ranges(_read_ranges(reply, address))
                 return
         raise Unavailable("no node of the cluster can be reached")
 
@@ -123,7 +123,7 @@ class SlotMap:
         self._connections[address] = fresh
         return fresh
 
-    def _take(self, ranges: list[tuple[int, int, str]]) -> None:
+    def _set_ranges(self, ranges: list[tuple[int, int, str]]) -> None:
         owners = [_NO_OWNER] * SLOTS
         for first, last, address in ranges:
             owners[first : last + 1] = [address] * (last + 1 - first)

@@ -37,7 +37,7 @@ class Conversation:
     _messages: list[tuple[int, str, str, bool, bool]] = field(default_factory=list)
     _before: int = 0  # messages that are no longer kept
     _counted_before: int = 0
-    _places: dict[str, int] = field(default_factory=dict)
+    _seqs: dict[str, int] = field(default_factory=dict)
 
     def add(self, at_ms: int, message: str, sender: str, *, countable: bool = True, hidden: bool = False) -> None:
         """A message, in any order."""
@@ -48,11 +48,11 @@ class Conversation:
     def order(self) -> None:
         """All messages are there: they get their seqs."""
         self._keep_newest()
-        self._places = {message[1]: self._before + place for place, message in enumerate(self._messages, 1)}
+        self._seqs = {message[1]: self._before + number for number, message in enumerate(self._messages, 1)}
 
     def note_read(self, user: str, message: str, at_ms: int) -> None:
         """A member had read up to a message exactly then. After `order`."""
-        seq, member = self._places.get(message), self.members.get(user)
+        seq, member = self._seqs.get(message), self.members.get(user)
         if seq and member:
             member.reads[at_ms] = max(member.reads.get(at_ms, 0), seq)
 
@@ -85,7 +85,7 @@ class Conversation:
             # As if they joined now: nothing is unread, and they have read nothing.
             head = self._before + len(times)
             return MemberLine(user, (head, max(times[-1:] or (created_ms,))), joined=head)
-        # Who joined before the messages that are kept has them all before them.
+        # 0 for a member who joined before the oldest message that is kept.
         joined = seq_at(member.joined_ms) if member.joined_ms and times and member.joined_ms >= times[0] else 0
         end = max(seq_at(member.seen_ms), joined) if member.seen_ms else joined
         cursor, moves = joined, list[Sequence[int | bool]]()

@@ -53,7 +53,7 @@ def read_lines(lines: Iterable[bytes]) -> Iterator[tuple[int, Line]]:
 
 
 class Finished:
-    """What is whole in a file that an export has begun: where that ends, and whom it has."""
+    """The whole lines of a file that an export has begun: where they end, and whose they are."""
 
     def __init__(self) -> None:
         self.header: Header | None = None
@@ -73,11 +73,11 @@ class Finished:
             raise TransferError("the file is empty; begin with another one")
 
     def _read(self, lines: Iterable[bytes]) -> None:
-        place = 0
+        offset = 0
         open_room = False
         for text in lines:
-            ((_, line),) = [(1, decode_line(text))] if place else list(read_lines([text]))
-            place += len(text)
+            ((_, line),) = [(1, decode_line(text))] if offset else list(read_lines([text]))
+            offset += len(text)
             self.whole = isinstance(line, WholeLine)
             if isinstance(line, Header):
                 self.header = line
@@ -87,4 +87,4 @@ class Finished:
                 self.rooms.add(line.room)
             open_room = isinstance(line, RoomLine) or (open_room and not isinstance(line, EndLine))
             if not open_room and not self.whole:
-                self.end = place
+                self.end = offset

@@ -37,14 +37,14 @@ class Import:
         """Raises TransferError, and what RedisImport does except for Invalid."""
         try:
             for number, line in lines:
-                await self._take(number, line)
+                await self._import_line(number, line)
             await self._wait_for(0)
         finally:
             for task in self._running:
                 task.cancel()
             await asyncio.gather(*self._running, return_exceptions=True)
 
-    async def _take(self, number: int, line: Line) -> None:
+    async def _import_line(self, number: int, line: Line) -> None:
         if isinstance(line, RoomLine):
             # One that was begun and has no end was broken off, or looked at again.
             self._room = Room(number, line, [])
@@ -53,9 +53,9 @@ class Import:
         elif isinstance(line, WholeLine):
             self.whole = True
         elif not isinstance(line, Header):
-            await self._take_of_room(number, line)
+            await self._import_line_of_room(number, line)
 
-    async def _take_of_room(self, number: int, line: OfRoom | EndLine) -> None:
+    async def _import_line_of_room(self, number: int, line: OfRoom | EndLine) -> None:
         if self._room is None:
             raise TransferError(f"line {number} belongs to no room")
         if not isinstance(line, EndLine):

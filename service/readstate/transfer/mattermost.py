@@ -95,7 +95,7 @@ def read_mattermost(lines: Iterable[bytes], app: str, history: int) -> Iterator[
     for number, text in enumerate(lines, 1):
         digest.update(text)
         try:
-            export.take(_decode(text))
+            export.add(_decode(text))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise TransferError(f"line {number} is no line of a bulk export: {error}") from None
     yield Header(VERSION, digest.hexdigest()[:32], app, 0, SOURCE)
@@ -113,7 +113,7 @@ class _Export:
         self.rooms: dict[str, Conversation] = {}
         self._history = history
 
-    def take(self, line: _Line) -> None:
+    def add(self, line: _Line) -> None:
         if line.version not in (None, 1):
             raise TransferError(f"this is version {line.version} of the bulk export; version 1 can be read")
         if line.channel:

@@ -11,8 +11,8 @@ import pytest
 
 from readstate.domain.direct import direct_room
 from readstate.settings import Settings
-from readstate.store import people, person, traces
-from readstate.store.walk import Walk
+from readstate.store import people, person, remnants
+from readstate.store.key_scan import KeyScan
 from tests.support.imkit import API_KEY, Imkit, result
 
 PERSON = "/admin/people/ann"
@@ -27,10 +27,10 @@ def settings(settings: Settings, plan_url: str) -> Settings:
 @pytest.fixture
 async def ann(imkit: Imkit, monkeypatch: pytest.MonkeyPatch) -> Imkit:
     """Ann is in two rooms, one of which is named after her and ben. A page has little."""
-    monkeypatch.setattr(Walk, "AT_ONCE", 4)
+    monkeypatch.setattr(KeyScan, "AT_ONCE", 4)
     monkeypatch.setattr(person, "_LINES_A_PAGE", 3)
     monkeypatch.setattr(people, "_KEYS_A_PAGE", 8)
-    monkeypatch.setattr(traces, "_LOOKED_AT_A_PAGE", 8)
+    monkeypatch.setattr(remnants, "_LOOKED_AT_A_PAGE", 8)
     for user in ("ann", "ben"):
         await imkit.sign_in(user)
     await imkit.room("garden", "ann", "ben")

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from readstate.store import audit_scripts, lua, people_scripts, scripts, transfer_scripts
+from readstate.store import audit_scripts, lua, scripts, transfer_scripts
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
 from readstate.store.redis_store import RedisStore, redis_store
@@ -15,7 +15,7 @@ from tests.support.rooms import posted
 NAMES = sorted(path.stem for path in scripts.lua_dir().glob("*.lua"))
 
 
-DECLARED = (lua, audit_scripts, people_scripts, transfer_scripts)  # where scripts are declared for Python
+DECLARED = (lua, audit_scripts, transfer_scripts)  # where scripts are declared for Python
 
 
 FANOUT_LIMIT = 256

@@ -18,7 +18,7 @@ from readstate.dialects.tencent.webhooks import TencentForm
 from readstate.domain.read_state import ReadState
 from readstate.store.redis_store import RedisStore
 from readstate.webhooks.sender import Sender
-from readstate.webhooks.signing import Signer
+from readstate.webhooks.standard import Signer
 from tests.support.receiver import Receiver, Reply
 from tests.support.tencent import ADMIN, KEY, SDKAPPID, usersig
 from tests.support.waiting import wait_until

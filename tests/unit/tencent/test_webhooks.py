@@ -14,8 +14,7 @@ from readstate.domain.events import ReadEvent
 from readstate.settings import Settings
 from readstate.store.redis_store import RedisStore
 from readstate.webhooks.forms import WebhookRequest, choice_of
-from readstate.webhooks.signing import Signer
-from readstate.webhooks.standard import Standard
+from readstate.webhooks.standard import Signer, Standard
 
 TOKEN = "token-of-the-operator"
 NOW_S = 1_700_000_000

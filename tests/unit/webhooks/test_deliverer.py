@@ -24,8 +24,7 @@ from readstate.webhooks import deliverer as deliverer_module
 from readstate.webhooks.deliverer import Deliverer, wait_s
 from readstate.webhooks.forms import Choice, Form, WebhookRequest
 from readstate.webhooks.sender import MAX_CONNECTIONS, Sender
-from readstate.webhooks.signing import Signer
-from readstate.webhooks.standard import Standard
+from readstate.webhooks.standard import Signer, Standard
 from tests.support.events import an_event, cleared, shard_of, written
 from tests.support.receiver import CUT, HANG, OK, RESET, STREAM, Receiver, Reply
 from tests.support.waiting import wait_until

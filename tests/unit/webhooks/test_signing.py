@@ -10,8 +10,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from readstate.dialects.tencent import webhooks as tencents
 from readstate.domain.events import ReadEvent
 from readstate.webhook_keys import secret_of
-from readstate.webhooks.signing import Signer
-from readstate.webhooks.standard import Standard
+from readstate.webhooks.standard import Signer, Standard
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 EVENT = ReadEvent("default", "garden", "ann", "m7", 7, 3, 1_700_000_000_045, 2, 1_700_000_000_045_678)

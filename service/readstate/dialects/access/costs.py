@@ -1,8 +1,8 @@
 """The cost of each kind of call, in one place, so that costs can be compared.
 
 A unit is the cost of a badge: about a quarter of a millisecond of a worker and the store together.
-Handlers declare their cost beside their route. What is known only later (the number of rooms in a
-list, of members in a room) is charged after the call.
+Handlers declare their cost beside their route. Some of it is known only later, such as the
+number of rooms in a list, and is charged after the call.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ CHANGE: Final = 10  # a room created, changed, deleted; a member removed
 RECEIPTS: Final = 10  # a page of readers, counts of a hundred messages
 LIST: Final = 20  # all rooms of a user
 JOIN: Final = 20  # users enter a room
-WALK: Final = 20  # a page of all that is stored
+SCAN: Final = 20  # a page of all that is stored
 EXPENSIVE: Final = 20  # of these and more expensive calls only a few of one user run at once
 
 # Calls without credentials are charged to the address.
@@ -62,8 +62,8 @@ def of_count(messages: int) -> int:
     return min(messages, MESSAGES_COUNTED) // _COUNTED_PER_UNIT
 
 
-def of_walk(looked_at: int) -> int:
-    """The cost beside WALK of what a page has looked at."""
+def of_scan(looked_at: int) -> int:
+    """The cost beside SCAN of what a page has looked at."""
     return looked_at // _LOOKED_AT_PER_UNIT
 
 

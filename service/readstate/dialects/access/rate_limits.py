@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Generic, TypeVar
 
 from readstate.dialects.access import costs
-from readstate.dialects.http.untaken import Untaken
+from readstate.dialects.http.output_buffers import OutputBuffers
 from readstate.errors import TooManyRequests
 
 CAPACITY_S = 10.0  # a bucket holds the units of so many seconds
@@ -110,7 +110,7 @@ class RateLimits:
         self._addresses: Buckets[str] = Buckets(address, now=now)
         self._several_apps = several_apps
         self._expensive: Counter[tuple[str, str]] = Counter()
-        self.untaken: Untaken[tuple[str, str]] = Untaken()
+        self.output_buffers: OutputBuffers[tuple[str, str]] = OutputBuffers()
         self.counts_addresses = address > 0
 
     def take(self, app: str, user: str, cost: float) -> None:
@@ -122,8 +122,8 @@ class RateLimits:
             self._refuse_if(self._backends.take(app, cost), "The backend")
             return
         key = (app, user)
-        if self.untaken.transports:
-            self.untaken.check(key)
+        if self.output_buffers.transports:
+            self.output_buffers.check(key)
         if wait_s := self._users.take(key, cost):
             raise too_many("The user", wait_s)
         if self._several_apps() and (wait_s := self._apps.take(app, cost)):

@@ -26,7 +26,7 @@ _HEADERS: Final[Headers] = (
 )
 _SCRIPT: Final = b"text/javascript; charset=utf-8"
 # Where each file is, its type, and what its answer says besides.
-_PARTS: Final = (
+_SERVED: Final = (
     ("/docs", "page.html", b"text/html; charset=utf-8", _HEADERS),
     ("/docs/page.css", "page.css", b"text/css; charset=utf-8", ()),
     ("/docs/page.js", "page.js", _SCRIPT, ()),
@@ -39,7 +39,7 @@ def docs_handlers() -> list[HTTPRouteHandler]:
     """The handlers of the page and of its files. They need no store and no credentials."""
     return [
         _file_handler(path, Reply((_FILES / name).read_bytes(), media_type=kind, more_headers=headers))
-        for path, name, kind, headers in _PARTS
+        for path, name, kind, headers in _SERVED
     ]
 
 

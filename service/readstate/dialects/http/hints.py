@@ -17,8 +17,10 @@ MAX_NAME_CHARS = 64  # of a caller's name in an answer
 MAX_SHOWN_BYTES = 64  # of a caller's value in an answer
 MAX_NAMES = 32  # of a caller's fields that are compared with a missing one
 
+# How msgspec says where in a body an error is.
+PATH = re.compile(r" - at `\$(.*)`$")
+
 _LIKENESS = 0.5  # enough for tag and roomTags
-_PLACE = re.compile(r" - at `(\$.*)`$")
 _STEPS = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
 _MISSING = re.compile(r"^Object missing required field `(.+?)`")
 _UNKNOWN = re.compile(r"^Object contains unknown field `(.+?)`( - at `\$.*`)?$", re.DOTALL)
@@ -61,13 +63,13 @@ def _as_a_list(given: Any) -> str:
 
 
 def _steps(text: str) -> list[str | int]:
-    """The path from the top of the body to the place that msgspec names."""
-    place = _PLACE.search(text)
-    return [name or int(index) for name, index in _STEPS.findall(place[1])] if place else []
+    """The steps from the top of the body to what msgspec names."""
+    path = PATH.search(text)
+    return [name or int(index) for name, index in _STEPS.findall(path[1])] if path else []
 
 
 def _at(body: bytes, steps: list[str | int]) -> Any:
-    """The value at a place of the body; None when it is not there.
+    """The value at the end of `steps` in the body; None when it is not there.
 
     msgspec stops at the first error, so behind it the same name may occur again, or the JSON may be
     invalid.
@@ -87,7 +89,7 @@ def _choices(wanted: inspect.Type) -> str:
 
 
 def _names(wanted: inspect.Type, steps: list[str | int]) -> list[str]:
-    """The fields of the object at a place of the type."""
+    """The fields of the object at the end of `steps` in the type."""
     one = _only(_type_at(wanted, steps), inspect.StructType)
     return [field.encode_name for field in one.fields] if one else []
 

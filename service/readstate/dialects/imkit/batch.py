@@ -82,9 +82,9 @@ async def post_batch(request: Call, body: RawBody, data: JSONBody[Batch]) -> Rep
     rooms = iter(_by_room(items))
 
     async def post_room_after_room() -> None:
-        for places in rooms:
-            for place in places:
-                result = results[place] = await _post_item(request, items[place])
+        for indexes in rooms:
+            for index in indexes:
+                result = results[index] = await _post_item(request, items[index])
                 if isinstance(result, Failure) and result.RC >= 500:
                     break
 
@@ -117,8 +117,8 @@ async def _post_item(call: Call, item: bytes) -> Ok | Failure:
         done = await post_one(call, decode(_admin_message, item), item, find_room)
         return Ok(result=BatchPosted(done.message, done.message, done.room, done.sender, done.at_ms, done.created))
     except (BadBody, ProblemError, ReadStateError) as error:
-        problem, message = errors.explain(error)
-        return problem.envelope(message)
+        problem, text = errors.explain(error)
+        return problem.envelope(text)
 
 
 # What an item is
@@ -157,11 +157,11 @@ def _by_room(items: Sequence[bytes]) -> list[list[int]]:
     """
     targets = [_target_of(item) for item in items]
     of_two = {direct_room(*target.two): clients_room(*target.two) for target in targets if target.two}
-    places: defaultdict[str | None, list[int]] = defaultdict(list)
-    for place, target in enumerate(targets):
+    indexes: defaultdict[str | None, list[int]] = defaultdict(list)
+    for index, target in enumerate(targets):
         room = clients_room(*target.two) if target.two else target.room
-        places[of_two.get(room or "", room)].append(place)
-    return list(places.values())
+        indexes[of_two.get(room or "", room)].append(index)
+    return list(indexes.values())
 
 
 def _target_of(item: bytes) -> _Target:
@@ -195,15 +195,15 @@ def _with_texts(value: bytes, texts: Mapping[str, bytes]) -> bytes:
     named = {_alike(encode(name))[2:-2]: _alike(text)[1:-1] for name, text in texts.items()}
     # A variable stands between two `$`. Each part is looked at once, however many there are.
     parts = _alike(value).split("$")
-    filled, place, added = parts[:1], 1, 0
-    while place < len(parts):
-        text = named.get(parts[place]) if place + 1 < len(parts) else None
+    filled, index, added = parts[:1], 1, 0
+    while index < len(parts):
+        text = named.get(parts[index]) if index + 1 < len(parts) else None
         if text is None:
-            filled.append("$" + parts[place])
-            place += 1
+            filled.append("$" + parts[index])
+            index += 1
             continue
-        filled += (text, parts[place + 1])
-        place += 2
+        filled += (text, parts[index + 1])
+        index += 2
         added += len(text)
         if added > MAX_BODY_BYTES:
             raise Invalid("message", f"a message must have at most {MAX_BODY_BYTES} bytes")

@@ -11,8 +11,8 @@ from readstate.domain.profiles import check_profile
 from readstate.errors import Invalid
 
 
-def free_fields(body: bytes, taken: Collection[str]) -> dict[str, bytes]:
-    """The fields of a JSON object that are not in `taken`, each as its JSON text.
+def free_fields(body: bytes, known: Collection[str]) -> dict[str, bytes]:
+    """The fields of a JSON object that are not in `known`, each as its JSON text.
 
     Raises BadBody.
     """
@@ -22,7 +22,7 @@ def free_fields(body: bytes, taken: Collection[str]) -> dict[str, bytes]:
     if body.count(b"[") + body.count(b"{") > MAX_NESTING and _is_deeper(whole, MAX_NESTING):
         raise BadBody(f"The body must not be nested more than {MAX_NESTING} levels deep")
     fields: dict[str, msgspec.Raw] = decode(raw_fields, body)
-    return {name: bytes(value).strip() for name, value in fields.items() if name not in taken}
+    return {name: bytes(value).strip() for name, value in fields.items() if name not in known}
 
 
 def _is_deeper(value: Any, levels: int) -> bool:

@@ -15,6 +15,7 @@ from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFou
 from readstate import errors
 from readstate.dialects.base import ProblemError, log_failure, own_operation
 from readstate.dialects.http.body import BadBody, ClientGone, Wrong
+from readstate.dialects.http.hints import PATH
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.imkit.operation import NO_OPERATION, Operation
 from readstate.dialects.imkit.reply import Problem, Problems
@@ -102,7 +103,6 @@ Explained = errors.ReadStateError | BadBody | ProblemError
 
 _FRAMEWORK_CODES = {404: NOT_FOUND.code, 405: "METHOD_NOT_ALLOWED"}
 _MISSING_FIELD = re.compile(r"missing required field `(\w+)`")
-_PLACE = re.compile(r" - at `\$.*`$")
 
 # Calls of IMKit that are not offered, on paths of other calls: 404 instead of 405.
 # docs/imkit.md lists all calls that are not offered.
@@ -127,44 +127,44 @@ def answer(scope: Any, error: Exception) -> Reply:
 
 
 def explain(error: Explained, problems: Problems = PROBLEMS, bad_body: Problem | None = None) -> tuple[Problem, str]:
-    """The problem for an error, and the message to send.
+    """The problem for an error, and the text to send.
 
     `problems` and `bad_body` are the call's own (see Operation).
     """
     if isinstance(error, ProblemError):
         raised: Problem = error.problem
-        return raised, raised.message or error.message
+        return raised, raised.text or error.text
     if isinstance(error, BadBody):
         return _explain_body(error, bad_body)
     if isinstance(error, errors.Refusal):
         problem = problems.get(type(error)) or PROBLEMS[type(error)]
-        return problem, problem.message or str(error)
+        return problem, problem.text or str(error)
     if isinstance(error, errors.Fault) and error.for_callers:
         return UNAVAILABLE_BECAUSE, str(error)
     problem = UNKNOWN_OUTCOME if isinstance(error, errors.UnknownOutcome) else SERVICE_UNAVAILABLE
-    return problem, problem.message
+    return problem, problem.text
 
 
 def _explain_body(error: BadBody, bad_body: Problem | None) -> tuple[Problem, str]:
-    """The same for a body that cannot be decoded. The message of `bad_body` is used for wrong
+    """The same for a body that cannot be decoded. The text of `bad_body` is used for wrong
     values only.
     """
     text = str(error)
     missing = _MISSING_FIELD.search(text)
     problem = bad_body or (MISSING_PARAMETER if missing else INVALID_BODY)
-    if problem.message and error.wrong is Wrong.VALUE:
-        return problem, problem.message
+    if problem.text and error.wrong is Wrong.VALUE:
+        return problem, problem.text
     if error.wrong is Wrong.FIELD and not missing:
-        place = _PLACE.search(text)
-        return problem, error.hint + (place[0] if place else "")
+        path = PATH.search(text)
+        return problem, error.hint + (path[0] if path else "")
     said = f"{missing[1]} is required" if missing else text
     return problem, f"{said}; {error.hint}" if error.hint else said
 
 
 def _answer(operation: Operation, error: Exception) -> Reply:
     if isinstance(error, Explained):
-        problem, message = explain(error, operation.problems, operation.bad_body)
-        return problem.reply_to(error, message)
+        problem, text = explain(error, operation.problems, operation.bad_body)
+        return problem.reply_to(error, text)
     if isinstance(error, ClientGone):
         return INVALID_BODY.reply("The body is not complete")  # the client is gone and does not read it
     if isinstance(error, ValidationException):

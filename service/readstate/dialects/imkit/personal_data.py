@@ -19,7 +19,7 @@ from readstate.domain.limits import check_id
 from readstate.domain.personal_data import CopyLine, check_name
 from readstate.errors import Invalid
 
-_operation = partial(operation, access=Access.BACKEND, problems={Invalid: INVALID_QUERY}, cost=costs.WALK)
+_operation = partial(operation, access=Access.BACKEND, problems={Invalid: INVALID_QUERY}, cost=costs.SCAN)
 
 
 @_operation("GET /admin/people", result=schemas.PeopleResult, query=("page",))
@@ -30,7 +30,7 @@ async def people(request: Call, page: FromQuery[str] = "") -> Reply:
     has no `next`. A user may come twice.
     """
     found = await request.services.personal_data.users(app=request.auth.app, page=page)
-    request.charge(costs.of_walk(found.looked_at))
+    request.charge(costs.of_scan(found.looked_at))
     return ok(schemas.PeopleResult(found.users, found.next))
 
 
@@ -56,7 +56,7 @@ async def export_person(request: Call, user: FromPath[str], page: FromQuery[str]
     """
     check_id("client", user)
     found = await request.services.personal_data.lines(app=request.auth.app, user=user, page=page)
-    request.charge(costs.of_walk(found.looked_at))
+    request.charge(costs.of_scan(found.looked_at))
     if not page:
         tell(request, "an export of a user has begun", user=user)
     return ok(schemas.PersonExportResult(found.lines, found.next))
@@ -79,7 +79,7 @@ async def erase_person(
     if not page:
         tell(request, "an erasure of a user has begun", user=user)
     done = await request.services.personal_data.erase(app=request.auth.app, user=user, name=name or None, page=page)
-    request.charge(costs.of_walk(done.looked_at) + costs.of_list(done.rooms))
+    request.charge(costs.of_scan(done.looked_at) + costs.of_list(done.rooms))
     if done.next is None:
         tell(request, "a user was erased", user=user)
     return ok(schemas.ErasureResult(user, done.name, done.rooms, done.next))
@@ -92,6 +92,6 @@ async def traces_of_person(request: Call, user: FromPath[str], page: FromQuery[s
     `page` is the `next` of the page before. The last page has no `next`.
     """
     check_id("client", user)
-    found = await request.services.personal_data.traces(app=request.auth.app, user=user, page=page)
-    request.charge(costs.of_walk(found.looked_at))
-    return ok(schemas.TracesResult(found.traces, found.next))
+    found = await request.services.personal_data.remnants(app=request.auth.app, user=user, page=page)
+    request.charge(costs.of_scan(found.looked_at))
+    return ok(schemas.TracesResult(found.remnants, found.next))

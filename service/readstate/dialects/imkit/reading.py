@@ -76,8 +76,8 @@ async def mark_read_many(request: Call, data: JSONBody[schemas.MarkReadMany]) ->
 def _item_read(room: str, outcome: MarkedRead | ReadStateError) -> Ok | Failure:
     if isinstance(outcome, MarkedRead):
         return Ok(result=schemas.ItemRead(room, outcome.message, outcome.unread))
-    problem, message = errors.explain(outcome, READ_PROBLEMS)
-    return problem.envelope(message)
+    problem, text = errors.explain(outcome, READ_PROBLEMS)
+    return problem.envelope(text)
 
 
 @operation(

@@ -44,37 +44,37 @@ def ok(result: Any) -> Reply:
 
 
 class Problem(Struct, frozen=True):
-    """One documented error. An empty `message` is filled with the text of the refusal."""
+    """One documented error. An empty `text` is filled with the text of the refusal."""
 
     status: int
     code: str
-    message: str = ""
+    text: str = ""
     words: str = ""  # as RM; "": those of the status
 
     @property
     def rm(self) -> str:
         return self.words or HTTPStatus(self.status).phrase
 
-    def reply(self, message: str = "", headers: Headers = ()) -> Reply:
-        """The answer. `message` is used when the problem has no text of its own."""
-        return self._reply(self.message or message, headers, UNSET)
+    def reply(self, text: str = "", headers: Headers = ()) -> Reply:
+        """The answer. `text` is used when the problem has no text of its own."""
+        return self._reply(self.text or text, headers, UNSET)
 
-    def reply_to(self, error: Exception, message: str) -> Reply:
-        """The answer with `message` instead of its own text, and with `retry-after` if the error
+    def reply_to(self, error: Exception, text: str) -> Reply:
+        """The answer with `text` instead of its own text, and with `retry-after` if the error
         has one.
         """
         retry_after_s: int | None = getattr(error, "retry_after_s", None)
         headers = () if retry_after_s is None else retry_after(retry_after_s)
         in_body = error.retry_after_s if isinstance(error, errors.TooManyRequests) else UNSET
-        return self._reply(message, headers, in_body)
+        return self._reply(text, headers, in_body)
 
-    def _reply(self, message: str, headers: Headers, retry_after_s: int | UnsetType) -> Reply:
-        failure = Failure(self.status, self.rm, Error(self.code, message), retry_after_s)
+    def _reply(self, text: str, headers: Headers, retry_after_s: int | UnsetType) -> Reply:
+        failure = Failure(self.status, self.rm, Error(self.code, text), retry_after_s)
         return Reply(encode(failure), self.status, self.code, headers)
 
-    def envelope(self, message: str = "") -> Failure:
+    def envelope(self, text: str = "") -> Failure:
         """The same as a result for one item of several."""
-        return Failure(self.status, self.rm, Error(self.code, self.message or message))
+        return Failure(self.status, self.rm, Error(self.code, self.text or text))
 
 
 Problems = Mapping[type[errors.Refusal], Problem]

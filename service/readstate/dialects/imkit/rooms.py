@@ -18,7 +18,7 @@ from readstate.dialects.imkit.schemas import rooms as schemas
 from readstate.dialects.imkit.views import personal, room_view, users_in, with_me
 from readstate.domain.client_rules import Made
 from readstate.domain.direct import is_direct
-from readstate.domain.limits import Id, check_id, check_members, check_room_tags, check_tags, new_id
+from readstate.domain.limits import Id, Members, check_id, check_members, check_room_tags, check_tags, new_id
 from readstate.domain.rooms import MemberState, Room, Status
 from readstate.errors import Invalid, RoomUnknown
 
@@ -77,7 +77,7 @@ async def create_room(request: Call, body: RawBody, data: JSONBody[schemas.NewRo
     created = await services.rooms.create_room(
         app=principal.app,
         room=room,
-        tags=check_room_tags("roomTags", wanted.room_tags or ()),
+        tags=check_room_tags("roomTags", check_tags("roomTags", wanted.room_tags or ())),
         profile=profile,
         members=members,
     )
@@ -102,7 +102,8 @@ async def create_and_join(request: Call, body: RawBody, data: JSONBody[schemas.N
     principal, services, wanted = request.auth, request.services, data or schemas.NewRoom()
     given = _id(wanted)
     profile = merged("a room", {"owner": encode(principal.user)}, room_profile(body))
-    others = [user for user in check_members("invitee", [principal.user, *_invitees(wanted)]) if user != principal.user]
+    everyone = check_members("invitee", [principal.user, *_invitees(wanted)])
+    creator, others = Members(everyone[:1]), Members(everyone[1:])
     tags = check_tags("roomTags", wanted.room_tags or ())
     access.check_people_limit(request, "invitee", others)
     access.check_tag_limit(request, tags)
@@ -118,13 +119,13 @@ async def create_and_join(request: Call, body: RawBody, data: JSONBody[schemas.N
         access.check_direct_members(request, given or "", others)
     await access.check_known(request, "invitee", others)
     asked = not direct and must_accept(request, wanted.invitation_required)
-    room, members = given or new_id(), [principal.user] if asked else [principal.user, *others]
+    room, members = given or new_id(), creator if asked else everyone
     created = await services.rooms.create_room(
         app=principal.app,
         room=room,
         tags=check_room_tags("roomTags", tags),
         profile=profile,
-        members=check_members("members", members),
+        members=members,
         by_client=not principal.backend,
     )
     present = await request.room(room)
@@ -132,7 +133,7 @@ async def create_and_join(request: Call, body: RawBody, data: JSONBody[schemas.N
         return await enter(request, present, (), announced=wanted.system_message is True)
     if asked and others:
         made = Made.ANYHOW if principal.backend else Made.BY_CLIENT
-        await services.rooms.invite(app=principal.app, room=room, users=check_members("members", others), made=made)
+        await services.rooms.invite(app=principal.app, room=room, users=others, made=made)
     if wanted.system_message:
         brought = members[1:]
         await announce(request, room, added(brought) if brought else "joinRoom", brought or members)

@@ -89,7 +89,7 @@ def answer(scope: Any, error: Exception) -> Reply:
 def _answer(operation: Operation, error: Exception) -> Reply:
     if isinstance(error, ProblemError):
         raised: Problem = error.problem
-        return raised.reply(error.message, error.headers)
+        return raised.reply(error.text, error.headers)
     if isinstance(error, errors.TooManyRequests):
         wait_s = error.retry_after_s
         return TOO_MANY_REQUESTS.reply(SLOW_DOWN.format(wait_s), retry_after(wait_s))

@@ -74,8 +74,8 @@ def operation(
 
     def decorate(function: Handler) -> HTTPRouteHandler:
         name = f"rocketchat_{function.__name__}"
-        _, taken, answer = get_type_hints(function).values()
-        schemas: Sequence[type[Struct]] = get_args(taken) or (taken,)
+        _, schema, answer = get_type_hints(function).values()
+        schemas: Sequence[type[Struct]] = get_args(schema) or (schema,)
 
         async def handle(request: Call) -> Reply:
             given, strict = await _given(request)

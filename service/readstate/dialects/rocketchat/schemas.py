@@ -13,7 +13,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 Natural = Annotated[int, Meta(ge=0)]
 
 
-# Requests. What forbids unknown fields does so because every generation of the original does.
+# Requests. Some forbid unknown fields, because every generation of the original does.
 
 
 class MessageReceipts(Struct, frozen=True, forbid_unknown_fields=True):

@@ -56,7 +56,7 @@ class Alerts(Struct):
     known: dict[str, int | None] | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Look for new notes until `stop` is set. What was noted before the start is not sent."""
+        """Look for new notes until `stop` is set. Notes from before the start are not sent."""
         await repeat(self._look, LOOK_S, logger, "webhooks: alerts could not be looked at", stop)
 
     async def _look(self) -> None:

@@ -13,6 +13,7 @@ from readstate import errors
 from readstate.dialects import base
 from readstate.dialects.base import log_failure, own_operation
 from readstate.dialects.http.body import BadBody, ClientGone
+from readstate.dialects.http.hints import PATH
 from readstate.dialects.http.reply import Reply
 from readstate.dialects.tencent.naming import MAX_ACCOUNT_BYTES
 from readstate.dialects.tencent.operation import MAX_BODY_BYTES, Family, Operation
@@ -111,7 +112,6 @@ PROBLEMS: Mapping[type[errors.ReadStateError], Problem] = {
 }
 
 _PATH = re.compile(r"/v4(?:/.*)?|/v\d+/(?:openim|group_open_http_svc)(?:/.*)?", re.ASCII | re.DOTALL)
-_PLACE = re.compile(r" - at `\$\.?(.*)`$")
 _MISSING = re.compile(r"missing required field `(\w+)`")
 _INDEX = re.compile(r"\[[^]]*]")
 
@@ -171,14 +171,15 @@ def _explain_routing(scope: Any, error: HTTPException) -> tuple[Problem, str]:
 
 def _explain_body(text: str, family: Family, field_problems: Mapping[str, Problem]) -> tuple[Problem, str]:
     """The problem of a body that could not be decoded: its innermost field's, else the family's."""
-    place, missing = _PLACE.search(text), _MISSING.search(text)
-    names = _INDEX.sub("", place[1]).split(".") if place and place[1] else []
+    found, missing = PATH.search(text), _MISSING.search(text)
+    path = found[1].removeprefix(".") if found else ""
+    names = _INDEX.sub("", path).split(".") if path else []
     if missing:
         names.append(missing[1])
     if not names:
         return family.body_unreadable, ""
     problem = next((field_problems[name] for name in reversed(names) if name in field_problems), family.illegal)
-    is_item = place is not None and place[1].endswith("]")
+    is_item = path.endswith("]")
     if missing or ("got `null`" in text and not is_item):
         return problem, f"{names[-1]} is required"
     if "regex" in text:

@@ -1,7 +1,7 @@
 """The OpenAPI document of all dialects, as JSON at /schema.
 
-The framework reads paths, parameters and types off the handlers. What it cannot know is added here,
-once for all dialects:
+The framework reads paths, parameters and types off the handlers. The rest is added here, once for
+all dialects:
 
 config     the document's own data, and where the rest comes in
 vocabulary what a dialect says of its fields

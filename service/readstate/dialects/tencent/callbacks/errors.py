@@ -63,7 +63,7 @@ def _explain(error: Exception) -> Reply | None:
     match error:
         case ProblemError():
             raised: Problem = error.problem
-            return raised.reply(error.message)
+            return raised.reply(error.text)
         case BadBody():
             return INVALID_BODY.reply(str(error))
         case TooManyRequests():

@@ -13,9 +13,9 @@ import msgspec
 
 from readstate.domain.direct import PREFIX
 from readstate.store.executor import Executor, scan_hash, scan_members, scan_stream
+from readstate.store.key_scan import KeyScan, ScanPosition
 from readstate.store.keys import Keys, OfRoom, OfUser
 from readstate.store.states import SEPARATOR
-from readstate.store.walk import Place, Walk
 
 _AT_ONCE = 500
 _LOOKED_AT_A_PAGE = 10_000  # keys, and the fields and members in them
@@ -29,45 +29,45 @@ _SHARED = re.compile(r"\{[wo]:[0-9]+\}")  # lists of all apps, in which a name b
 _BY_MEMBER = frozenset(
     {
         *("", OfRoom.ATTENTIVE, OfRoom.BY_CURSOR, OfRoom.BY_JOINING, OfRoom.JOURNALS, OfRoom.LEAVERS),
-        *(OfRoom.STAYS_BY_CURSOR, OfRoom.STAYS_BY_JOINING, OfRoom.SET_BY_HAND, OfRoom.DELETED_MEMBERS),
+        *(OfRoom.STAYS_BY_CURSOR, OfRoom.STAYS_BY_JOINING, OfRoom.UNREAD_OVERRIDES, OfRoom.DELETED_MEMBERS),
         *(OfRoom.INVITED, OfRoom.PENDING),
     }
 )
 _BY_NUMBER = frozenset({OfRoom.ACKNOWLEDGEMENTS, OfRoom.MESSAGE_LOG, OfRoom.PENDING_EVENTS})
 _NUMBERS = frozenset({OfRoom.DELETED_SEQS, OfRoom.HOLES, OfRoom.PHASE, OfRoom.STAGED})
 
-_Parts = Sequence[bytes]  # of a key's value: a name, or "" for none, and what it has
+_Entry = Sequence[bytes]  # of a key's value: a name, or "" for none, and what it has
 
 
-async def traces(executor: Executor, app: str, user: str) -> AsyncIterator[str]:
+async def remnants(executor: Executor, app: str, user: str) -> AsyncIterator[str]:
     """The keys, and of hashes and sets the fields, that tell of a user; none after an erasure.
 
     What rooms have just published is left out: it ends by itself within 5 s. One may come twice.
     Raises what Executor.call does.
     """
     look = _Look(executor, app, user)
-    walk = await Walk.begin(executor, "*")
-    while walk.place:
-        for key in await walk.step():
-            async for trace in look.in_key(key):
-                yield trace
+    scan = await KeyScan.begin(executor, "*")
+    while scan.position:
+        for key in await scan.step():
+            async for remnant in look.in_key(key):
+                yield remnant
 
 
-async def some_traces(
-    executor: Executor, app: str, user: str, place: Place | None = None
-) -> tuple[list[str], int, Place | None]:
+async def some_remnants(
+    executor: Executor, app: str, user: str, position: ScanPosition | None = None
+) -> tuple[list[str], int, ScanPosition | None]:
     """Those in some of the keys, how much was looked at, and where the others are.
 
     A page ends behind the keys with which it is long enough.
     """
     look = _Look(executor, app, user)
-    walk = await Walk.begin(executor, "*", place)
+    scan = await KeyScan.begin(executor, "*", position)
     found: list[str] = []
-    while walk.place and look.looked_at < _LOOKED_AT_A_PAGE:
-        keys = await walk.step()
-        found += [trace for key in keys async for trace in look.in_key(key)]
-        look.looked_at += Walk.AT_ONCE
-    return found, look.looked_at, walk.place
+    while scan.position and look.looked_at < _LOOKED_AT_A_PAGE:
+        keys = await scan.step()
+        found += [remnant for key in keys async for remnant in look.in_key(key)]
+        look.looked_at += KeyScan.AT_ONCE
+    return found, look.looked_at, scan.position
 
 
 class _Look:
@@ -82,7 +82,7 @@ class _Look:
         self.looked_at = 0  # fields and members
 
     async def in_key(self, key: str) -> AsyncIterator[str]:
-        """The traces in a key."""
+        """The remnants in a key."""
         whose = _OF_APP.match(key)
         if not (whose and whose[1] == self._app) and not _SHARED.match(key):
             return
@@ -95,35 +95,35 @@ class _Look:
             return
         if key.startswith("{r:") and key.endswith(OfRoom.RECENT):
             return
-        async for parts in self._contents(key):
+        async for entry in self._contents(key):
             self.looked_at += 1
-            if self._tells_of_user(key, parts):
-                yield f"{key} {parts[0].decode(errors='backslashreplace')}"
+            if self._tells_of_user(key, entry):
+                yield f"{key} {entry[0].decode(errors='backslashreplace')}"
 
-    def _tells_of_user(self, key: str, parts: _Parts) -> bool:
+    def _tells_of_user(self, key: str, entry: _Entry) -> bool:
         kind = key[1]
         if kind in "wo":
-            found = self._in_shared(kind, parts)
+            found = self._in_shared(kind, entry)
         elif kind == "r":
-            found = _in_room(key, parts)
+            found = _in_room(key, entry)
         elif kind == "m" or (kind == "u" and not key.endswith(OfUser.USER_PROFILE)):
-            found = (), parts  # rooms, tags and numbers
+            found = (), entry  # rooms, tags and numbers
         else:
-            found = parts, ()
+            found = entry, ()
         texts, rooms = found
         return any(map(self._tells.search, texts)) or any(map(self._names_peer.search, (key.encode(), *rooms)))
 
-    def _in_shared(self, kind: str, parts: _Parts) -> tuple[_Parts, _Parts]:
+    def _in_shared(self, kind: str, entry: _Entry) -> tuple[_Entry, _Entry]:
         """The texts and rooms in an entry of a list in which all apps are, if it is of the app."""
-        app, separator, name = parts[0].partition(_US if kind == "w" else b":")
+        app, separator, name = entry[0].partition(_US if kind == "w" else b":")
         if not separator or app.decode() != self._app:
             return (), ()
         if kind == "o":
             return (), (name,)
         room, separator, member = name.partition(_US)
-        return ((member,), (room,)) if separator else (parts[1:], ())
+        return ((member,), (room,)) if separator else (entry[1:], ())
 
-    async def _contents(self, key: str) -> AsyncIterator[_Parts]:
+    async def _contents(self, key: str) -> AsyncIterator[_Entry]:
         executor = self._executor
         kind = (await executor.command("TYPE", key, key=key)).decode()
         if kind == "hash":
@@ -136,27 +136,27 @@ class _Look:
                 yield b"", item
         elif kind == "stream":
             async for _, fields in scan_stream(executor, key, _AT_ONCE):
-                for parts in _of_entry(fields):
-                    yield parts
+                for entry in _of_entry(fields):
+                    yield entry
         elif kind in ("set", "zset"):
             async for name in scan_members(executor, key, _AT_ONCE, kind):
                 yield (name,)
 
 
-def _in_room(key: str, parts: _Parts) -> tuple[_Parts, _Parts]:
+def _in_room(key: str, entry: _Entry) -> tuple[_Entry, _Entry]:
     """The texts in a room's key, and ids of rooms."""
     suffix = key[key.rindex("}") + 1 :]
     if suffix != OfRoom.STAGED:
         suffix = suffix.removeprefix(OfRoom.STAGED)
-    name, *values = parts
+    name, *values = entry
     if suffix in _BY_MEMBER:
         return (name.partition(_US)[0],), ()
     if suffix in _NUMBERS or (suffix == OfRoom.MESSAGE_LOG and not name.startswith(_SENDERS)):
         return (), ()
-    return values if suffix in _BY_NUMBER else parts, ()
+    return values if suffix in _BY_NUMBER else entry, ()
 
 
-def _of_entry(fields: Sequence[bytes]) -> Iterator[_Parts]:
+def _of_entry(fields: Sequence[bytes]) -> Iterator[_Entry]:
     """An event in a stream: the app, with a separator as other names of events have it."""
     for name, value in zip(fields[::2], fields[1::2], strict=True):
         yield name + _US, value

@@ -26,7 +26,7 @@ class Transport(Protocol):
     def is_closing(self) -> bool: ...
 
 
-class Untaken(Generic[Key]):
+class OutputBuffers(Generic[Key]):
     """Connections with more than LARGE_BYTES unsent, by the user who was answered."""
 
     def __init__(self) -> None:
@@ -39,16 +39,16 @@ class Untaken(Generic[Key]):
         for _ in range(_LOOKS):
             oldest = next(iter(self.transports))
             self.transports.move_to_end(oldest)
-            self._forget_taken(oldest)
+            self._forget_empty(oldest)
             if not self.transports:
                 return
 
     def check(self, key: Key) -> None:
         """Raises TooManyRequests when more than MAX_BYTES wait for the user."""
-        if key in self.transports and self._forget_taken(key) > MAX_BYTES:
+        if key in self.transports and self._forget_empty(key) > MAX_BYTES:
             raise TooManyRequests("Answers that were sent have not been taken; read them first", 1)
 
-    def _forget_taken(self, key: Key) -> int:
+    def _forget_empty(self, key: Key) -> int:
         """Forget a user's connections that have sent what they had left. Returns the bytes that
         wait on the others.
         """

@@ -1,4 +1,4 @@
-"""The walk over all keys of a store, in which no key may be missing."""
+"""The scan of all keys of a store, in which no key may be missing."""
 
 import asyncio
 
@@ -7,15 +7,15 @@ import pytest
 from readstate.store.connect import connect
 from readstate.store.executor import Executor
 from readstate.store.exports import RedisExport
+from readstate.store.key_scan import KeyScan
 from readstate.store.keys import Keys
-from readstate.store.walk import Walk
 from tests.support.moving import Move, owner_of, slot_of
 from tests.support.servers import Cluster, Server, short_directory
 
 
 @pytest.fixture(autouse=True)
 def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Walk, "AT_ONCE", 20)
+    monkeypatch.setattr(KeyScan, "AT_ONCE", 20)
 
 
 async def many_keys(executor: Executor, app: str) -> list[str]:
@@ -28,18 +28,18 @@ async def test_no_key_is_missing_when_the_server_is_started_anew(server: Server,
     """It names keys in another order then."""
     executor = await connect(server.url)
     keys = await many_keys(executor, app)
-    walk = await Walk.begin(executor, Keys.message(app, "*"))
+    scan = await KeyScan.begin(executor, Keys.message(app, "*"))
     found: list[str] = []
     while len(found) < 100:
-        found += await walk.step()
+        found += await scan.step()
     server.restart()
-    while walk.place:
-        found += await walk.step()
+    while scan.position:
+        found += await scan.step()
     await executor.close()
     assert set(found) == set(keys)
 
 
-async def test_a_walk_that_begins_while_a_node_is_away_waits_for_it(app: str) -> None:
+async def test_a_scan_that_begins_while_a_node_is_away_waits_for_it(app: str) -> None:
     """It is started again within the deadline of a call."""
     with short_directory() as directory:
         cluster = Cluster(directory)
@@ -49,12 +49,12 @@ async def test_a_walk_that_begins_while_a_node_is_away_waits_for_it(app: str) ->
             keys = await many_keys(executor, app)
             cluster.nodes[1].stop()
             await asyncio.sleep(0.1)  # so that the connection is known to be lost
-            beginning = asyncio.create_task(Walk.begin(executor, Keys.message(app, "*")))
+            beginning = asyncio.create_task(KeyScan.begin(executor, Keys.message(app, "*")))
             await asyncio.sleep(0.1)
             await asyncio.to_thread(cluster.nodes[1].start)
-            walk, found = await beginning, set[str]()
-            while walk.place:
-                found.update(await walk.step())
+            scan, found = await beginning, set[str]()
+            while scan.position:
+                found.update(await scan.step())
             await executor.close()
         finally:
             cluster.stop()
@@ -64,17 +64,17 @@ async def test_a_walk_that_begins_while_a_node_is_away_waits_for_it(app: str) ->
 async def test_no_key_is_missing_when_a_slot_moves_to_a_node_that_was_passed(cluster: Cluster, app: str) -> None:
     executor = await connect(cluster.url)
     keys = await many_keys(executor, app)
-    walk = await Walk.begin(executor, Keys.message(app, "*"))
+    scan = await KeyScan.begin(executor, Keys.message(app, "*"))
     found: list[str] = []
-    while walk.place and walk.place.slot == 0:
-        found += await walk.step()
+    while scan.position and scan.position.slot == 0:
+        found += await scan.step()
     slot = next(slot for key in keys if owner_of(cluster, slot := slot_of(key)) is cluster.nodes[2])
     move = Move(cluster, slot, target=cluster.nodes[0])
     move.begin()
     move.move_all(at_once=10)
     move.finish()
-    while walk.place:
-        found += await walk.step()
+    while scan.position:
+        found += await scan.step()
     await executor.close()
     assert set(found) == set(keys)
 

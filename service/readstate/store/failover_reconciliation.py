@@ -1,5 +1,5 @@
-"""The walk over what may differ after a failover: copies of rooms in some slots, and copies of
-users in them.
+"""What may differ after a failover is compared, and made to agree: copies of rooms in some slots,
+and copies of users in them.
 
 A room that was set back is older than copies that were updated lately, so these say which rooms to
 compare. The side of a user that was set back may lack any update that was made lately, so all
@@ -32,7 +32,7 @@ Result = TypeVar("Result")
 logger = logging.getLogger(__name__)
 
 
-class FailoverWalk:
+class FailoverReconciliation:
     """`slots`: those that another primary serves now. `rest` is told when a batch began."""
 
     def __init__(

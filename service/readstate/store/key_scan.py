@@ -1,8 +1,8 @@
-"""A walk over the keys of a store in steps, with which another call or process may go on.
+"""A scan of the keys of a store in steps, with which another call or process may go on.
 
-SCAN names every key that is there all the time, as long as the same server is asked. So a place
-says of which servers it is, and they are compared when a walk goes on and at its end. When one of
-them was replaced or started anew, or slots have moved, the walk begins anew: keys come twice, and
+SCAN names every key that is there all the time, as long as the same server is asked. So a position
+says of which servers it is, and they are compared when a scan goes on and at its end. When one of
+them was replaced or started anew, or slots have moved, the scan begins anew: keys come twice, and
 none is missing.
 """
 
@@ -21,63 +21,63 @@ from readstate.store.keys import SLOTS, Keys
 _RUN_ID = re.compile(rb"run_id:(\w*)")
 
 
-class Place(Struct, frozen=True, array_like=True):
-    """Where a walk goes on."""
+class ScanPosition(Struct, frozen=True, array_like=True):
+    """Where a scan goes on."""
 
     servers: Annotated[str, Meta(max_length=32)]  # a digest of who they are and what they have
-    slot: Annotated[int, Meta(ge=0, lt=SLOTS)]  # the first one of the server that is walked over
+    slot: Annotated[int, Meta(ge=0, lt=SLOTS)]  # the first one of the server that is scanned
     scan_cursor: Annotated[str, Meta(pattern=r"\A[0-9]{1,18}\Z")]
 
 
-class Walk:
-    """Over the keys of all primaries that match a pattern. `place` is None when it is over."""
+class KeyScan:
+    """Over the keys of all primaries that match a pattern. `position` is None when it is over."""
 
     AT_ONCE = 250  # keys that a step looks at, about
 
-    def __init__(self, executor: Executor, pattern: str, firsts: list[int], place: Place) -> None:
+    def __init__(self, executor: Executor, pattern: str, firsts: list[int], position: ScanPosition) -> None:
         self._executor = executor
         self._pattern = pattern
         self._firsts = firsts
-        self.place: Place | None = place
+        self.position: ScanPosition | None = position
 
     @classmethod
-    async def begin(cls, executor: Executor, pattern: str, place: Place | None = None) -> Self:
-        """A walk that goes on at `place`. Raises what Executor.call does."""
+    async def begin(cls, executor: Executor, pattern: str, position: ScanPosition | None = None) -> Self:
+        """A scan that goes on at `position`. Raises what Executor.call does."""
         servers, firsts = await _servers(executor)
-        if place is None or place.servers != servers or place.slot not in firsts:
-            place = Place(servers, firsts[0], "0")
-        return cls(executor, pattern, firsts, place)
+        if position is None or position.servers != servers or position.slot not in firsts:
+            position = ScanPosition(servers, firsts[0], "0")
+        return cls(executor, pattern, firsts, position)
 
     async def step(self) -> list[str]:
         """Some more keys, or none; one may come twice. Raises what Executor.call does.
 
-        Where the walk would end and the servers are others than at its beginning, it begins anew.
+        Where the scan would end and the servers are others than at its beginning, it begins anew.
         """
-        here = self.place
+        here = self.position
         if here is None:
             return []
         scan_cursor, keys = await self._executor.command(
             *("SCAN", here.scan_cursor, "MATCH", self._pattern, "COUNT", self.AT_ONCE), key=Keys.in_slot(here.slot)
         )
         if scan_cursor != b"0":
-            self.place = replace(here, scan_cursor=scan_cursor.decode())
+            self.position = replace(here, scan_cursor=scan_cursor.decode())
         else:
             later = [first for first in self._firsts if first > here.slot]
-            self.place = replace(here, slot=later[0], scan_cursor="0") if later else await self._end(here)
+            self.position = replace(here, slot=later[0], scan_cursor="0") if later else await self._end(here)
         return [key.decode() for key in keys]
 
-    async def _end(self, here: Place) -> Place | None:
+    async def _end(self, here: ScanPosition) -> ScanPosition | None:
         servers, self._firsts = await _servers(self._executor)
-        return None if servers == here.servers else Place(servers, self._firsts[0], "0")
+        return None if servers == here.servers else ScanPosition(servers, self._firsts[0], "0")
 
 
 async def keys_of(executor: Executor, pattern: str) -> AsyncIterator[str]:
     """Every key that matches, also when a server is started anew or replaced meanwhile; one may
     come twice. Raises what Executor.call does.
     """
-    walk = await Walk.begin(executor, pattern)
-    while walk.place:
-        for key in await walk.step():
+    scan = await KeyScan.begin(executor, pattern)
+    while scan.position:
+        for key in await scan.step():
             yield key
 
 
