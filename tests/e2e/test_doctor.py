@@ -75,6 +75,17 @@ def test_beside_a_running_service_all_is_well(directory: Path) -> None:
     assert found.says["layout"].startswith("the data have layout 2")
 
 
+def test_the_settings_of_another_service_are_recognised(directory: Path) -> None:
+    """As in another directory than that of the service, where all would look well."""
+    with ServiceProcess(directory / "data") as service:
+        host, _, port = service.url.removeprefix("http://").partition(":")
+        found = examined(data_dir=directory / "other", host=host, port=port)
+        without_store = examined(data_dir=directory / "other", host=host, port=port, **KEYS)
+    assert (found.code, found.levels["port"]) == (1, "warning")
+    for one in (found, without_store):
+        assert f"these are not its settings: {directory / 'other'} does not exist" in one.says["port"]
+
+
 @pytest.mark.parametrize("kind", ["server", "cluster"])
 def test_nothing_is_written_to_the_store(directory: Path, kind: str, request: pytest.FixtureRequest) -> None:
     store: Server | Cluster

@@ -80,11 +80,20 @@ def _state_of_service(settings: Settings) -> str:
     host, port = settings.ops_address() or (settings.host, settings.port)
     ready, answer = ask_ready((reachable_host(host), port))
     where = f"a readstate listens on {settings.host} port {settings.port}"
+    if (missing := _missing(settings)) and (ready or answer.startswith("503 not ready: ")):
+        raise Doubt(f"{where}, and these are not its settings: {missing}; give doctor those of the service") from None
     if ready:
         return f"{where}, and is ready"
     if answer.startswith("503 not ready: "):
         raise Doubt(f"{where}, and is {answer.strip()[4:]}") from None
     return ""
+
+
+def _missing(settings: Settings) -> str:
+    """What a service with these settings would have made when it started; "" when all is there."""
+    if settings.redis_url is None and not Path(settings.data_dir).exists():
+        return f"{settings.data_dir} does not exist"
+    return f"no keys are kept in {settings.data_dir}" if settings.open_secrets() else ""
 
 
 def descriptors(settings: Settings, sockets: int) -> str:
