@@ -55,6 +55,13 @@ def test_doubts_are_said() -> None:
     assert Result(50.0, [], [a_step(50, 5.0)]).doubts() == []
 
 
+def test_a_driver_that_is_late_is_said_where_no_rate_was_kept() -> None:
+    """Its lateness may be why."""
+    steps = [a_step(100, 900.0, lag_ms=400.0), a_step(50, 70.0, lag_ms=11.0)]
+    assert ["late by 11.0 ms" in doubt for doubt in Result(50.0, [], steps).doubts()] == [True]
+    assert Result(50.0, []).doubts() == []
+
+
 def test_a_notice_that_is_missing_is_in_the_report() -> None:
     result = Result(50.0, [("service", "readstate <1>")], [a_step(100, 5.0)], Balance(7, 1, 0, 0, 0, 0, 0))
     shown = page(result)
