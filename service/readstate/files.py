@@ -67,6 +67,13 @@ def unusable(directory: Path, error: OSError) -> SettingsError:
     return SettingsError(f"READSTATE_DATA_DIR: {directory} cannot be used ({error.strerror}); {remedy}")
 
 
+def in_words(error: OSError) -> str:
+    """What the system said of a file, without its number."""
+    if error.filename is None or error.strerror is None:
+        return error.strerror or str(error)
+    return f"{os.fsdecode(error.filename)} cannot be used ({error.strerror})"
+
+
 def _is_ours_and_new(directory: Path) -> bool:
     """Whether no other user can have put anything into it so far.
 

@@ -9,6 +9,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 
 import httpx
@@ -496,5 +497,18 @@ def test_workers_that_cannot_start_end_the_service(data_dir: Path, server: Serve
 def test_no_command_is_answered_with_the_commands() -> None:
     run = run_command()
     assert run.returncode == 2
-    assert "readstate" in run.stderr
     assert "COMMAND" in run.stderr
+    assert "bench" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_it_says_its_version() -> None:
+    run = run_command("--version")
+    assert (run.returncode, run.stdout) == (0, f"readstate {version('readstate')}\n")
+
+
+@pytest.mark.parametrize("command", [("replay", "--api-key", "k"), ("bench", "--api-key", "k", "--report")])
+def test_a_file_that_cannot_be_used_is_named(command: tuple[str, ...]) -> None:
+    run = run_command(*command, "/nowhere/file")
+    assert run.returncode == 2
+    assert run.stderr.endswith(": /nowhere/file cannot be used (No such file or directory)\n")

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from readstate.files import in_words
 from readstate.replay.api import Api, ReplayError
 from readstate.replay.compare import Comparison
 from readstate.replay.count import count
@@ -52,7 +53,8 @@ def replay_file(
         api = Api(url, api_key=api_key, client_key=client_key, concurrency=concurrency)
         report = asyncio.run(replay(api, events, skipped=len(skipped), concurrency=concurrency, console=console))
     except (OSError, TrafficError, ReplayError) as error:
-        console.print(f"readstate replay: {error}", highlight=False, markup=False, soft_wrap=True)
+        said = in_words(error) if isinstance(error, OSError) else str(error)
+        console.print(f"readstate replay: {said}", highlight=False, markup=False, soft_wrap=True)
         return NOT_DONE
     print_report(report, Console(file=sys.stdout))
     return DIFFERENT if report.differences else 0
