@@ -46,12 +46,32 @@ async def test_the_example_of_the_page_is_what_it_says(store: RedisStore, app: s
     lines = [line for _, line in reader(path)]
     importing = await bring_in(store, lines[1:], app)
     assert importing.counted == {"rooms imported": 1}
+    assert importing.whole
+    (receipt,) = (await whole_list(store, app, "lobby", "m1", Filter.READ)).readers
+    assert receipt.member == "ben", "the sender is no reader"
     members = await store.rooms.members(app=app, room="lobby")
     assert [(one.member, one.cursor, one.unread, one.last_read) for one in members] == [
         ("ann", 2, 0, "m2"),
         ("ben", 1, 1, None),
     ]
     assert await store.badges.badge(app=app, user="ben", tags=["support"]) == 1
+    assert await store.audit.audit_all(app=app) == []
+
+
+async def test_the_program_of_the_how_to_writes_what_was_read(store: RedisStore, app: str, tmp_path: Path) -> None:
+    (program,) = re.findall(r"```python\n(.*?)```", (PAGE.parent / "how-to" / "moving-in.md").read_text(), re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(program, "moving-in.md", "exec"), names)
+    lobby = {"id": "lobby", "tags": ["support"], "created": AT_MS}
+    lobby["messages"] = [(f"m{number}", "ann", AT_MS + number) for number in (1, 2, 3)]
+    lobby["members"] = [("ann", "m3", AT_MS + 3), ("ben", "m2", AT_MS + 9), ("cid", None, 0)]
+    names["write"](tmp_path / "file", [lobby], {"ann": {"nickname": "Ann"}, "ben": {}, "cid": {}})
+    importing = await bring_in(store, [line for _, line in reader(tmp_path / "file")][1:], app)
+    assert (importing.counted, importing.whole) == ({"users": 3, "rooms imported": 1}, True)
+    for user, unread in (("ann", 0), ("ben", 1), ("cid", 3)):
+        assert await store.badges.badge(app=app, user=user, tags=["support"]) == unread
+    (receipt,) = (await whole_list(store, app, "lobby", "m2", Filter.READ)).readers
+    assert (receipt.member, receipt.at_ms, receipt.exact) == ("ben", AT_MS + 9, False)
     assert await store.audit.audit_all(app=app) == []
 
 
