@@ -19,6 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as connect_websocket
 
+from readstate.files import in_words, written
 from readstate.process.embedded import socket_path
 from tests.support.processes import (
     ServiceProcess,
@@ -505,6 +506,15 @@ def test_no_command_is_answered_with_the_commands() -> None:
 def test_it_says_its_version() -> None:
     run = run_command("--version")
     assert (run.returncode, run.stdout) == (0, f"readstate {version('readstate')}\n")
+
+
+def test_a_full_disk_is_named_by_the_file() -> None:
+    path = Path("/dev/full")
+    if not path.exists():
+        pytest.skip("needs /dev/full")
+    with pytest.raises(OSError, match="No space left") as failed, written(path):
+        path.write_text("x")
+    assert in_words(failed.value) == "/dev/full cannot be used (No space left on device)"
 
 
 @pytest.mark.parametrize("command", [("replay", "--api-key", "k"), ("bench", "--api-key", "k", "--report")])

@@ -12,6 +12,7 @@ import uvloop
 from readstate.bench.report import page
 from readstate.bench.run import Wanted, bench
 from readstate.cli.arguments import note
+from readstate.files import written
 from readstate.replay.api import ReplayError
 
 WRONG, NOT_DONE = 1, 2  # exit codes
@@ -76,7 +77,8 @@ def run(args: argparse.Namespace) -> int:
         return NOT_DONE
     for line in (result.verdict(), result.verdict_of_notices(), *result.doubts()):
         print(line, flush=True)
-    args.report.write_text(page(result), encoding="utf-8")
+    with written(args.report):
+        args.report.write_text(page(result), encoding="utf-8")
     print(f"The report is in {args.report}.")
     return WRONG if result.wrong_notices or result.best is None else 0
 

@@ -14,6 +14,7 @@ from readstate.domain.limits import check_id
 from readstate.domain.personal_data import check_name
 from readstate.domain.transfer import encode_line
 from readstate.errors import Invalid
+from readstate.files import written
 from readstate.settings import Settings
 from readstate.store.executor import Executor
 from readstate.store.people import RedisPeople
@@ -63,7 +64,7 @@ async def _export(args: argparse.Namespace, executor: Executor, settings: Settin
     person = RedisPerson(executor, args.app, args.user)
     lines = 0
     tell_administration("an export of a user has begun", app=args.app, user=args.user)
-    with create_file(args.file) as file:
+    with written(args.file), create_file(args.file) as file:
         async for line in person.everything():
             file.write(encode_line(line) + b"\n")
             lines += 1
