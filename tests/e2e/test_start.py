@@ -9,7 +9,6 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import version
 from pathlib import Path
 
 import httpx
@@ -19,7 +18,6 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as connect_websocket
 
-from readstate.files import in_words, written
 from readstate.process.embedded import socket_path
 from tests.support.processes import (
     ServiceProcess,
@@ -493,32 +491,3 @@ def test_workers_that_cannot_start_end_the_service(data_dir: Path, server: Serve
     run = run_command("serve", settings={"data_dir": data_dir, "port": 0, "redis_url": url})
     assert (run.returncode, run.stdout) == (1, "")
     assert "hgetall" in run.stderr
-
-
-def test_no_command_is_answered_with_the_commands() -> None:
-    run = run_command()
-    assert run.returncode == 2
-    assert "COMMAND" in run.stderr
-    assert "bench" in run.stderr
-    assert "Traceback" not in run.stderr
-
-
-def test_it_says_its_version() -> None:
-    run = run_command("--version")
-    assert (run.returncode, run.stdout) == (0, f"readstate {version('readstate')}\n")
-
-
-def test_a_full_disk_is_named_by_the_file() -> None:
-    path = Path("/dev/full")
-    if not path.exists():
-        pytest.skip("needs /dev/full")
-    with pytest.raises(OSError, match="No space left") as failed, written(path):
-        path.write_text("x")
-    assert in_words(failed.value) == "/dev/full cannot be used (No space left on device)"
-
-
-@pytest.mark.parametrize("command", [("replay", "--api-key", "k"), ("bench", "--api-key", "k", "--report")])
-def test_a_file_that_cannot_be_used_is_named(command: tuple[str, ...]) -> None:
-    run = run_command(*command, "/nowhere/file")
-    assert run.returncode == 2
-    assert run.stderr.endswith(": /nowhere/file cannot be used (No such file or directory)\n")
