@@ -12,7 +12,7 @@ from loadtest.target import Target
 
 VERDICT = "LOAD_VERDICT"  # names the file into which the run writes what became of the notices
 
-_SIZES = (
+_CHOSEN = (
     "LOAD_MODEL",
     "LOAD_USERS",
     "LOAD_LISTENERS",
@@ -20,24 +20,23 @@ _SIZES = (
     "LOAD_STORM_EVERY",
     "LOAD_TIME",
     "LOAD_ARRIVALS",
-    "LOAD_ROOMS",
-    "LOAD_ACCOUNTS",
-    "LOAD_ROOMS_EACH",
 )
+_SIZES = ("rooms", "accounts", "rooms_each", "messages")  # of the world: always said
 _BODY = "<body>"
 _STYLE = "font: 14px sans-serif; margin: 1.5em auto; max-width: 60em; line-height: 1.5"
 
 
 def facts(target: Target, chosen: Mapping[str, str]) -> list[tuple[str, str]]:
     """What every figure of the report depends on, as (name, value)."""
-    sizes = ", ".join(f"{name}={chosen[name]}" for name in (*_SIZES, "LOAD_MESSAGES") if name in chosen)
+    settings = [f"{name}={chosen[name]}" for name in _CHOSEN if name in chosen]
+    settings += [f"LOAD_{name.upper()}={getattr(target, name)}" for name in _SIZES]
     return [
         ("service", f"readstate {_version(target.url)} at {target.url}"),
         (
             "load from",
             f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         ),
-        ("settings", sizes),
+        ("settings", ", ".join(settings)),
     ]
 
 

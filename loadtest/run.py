@@ -10,6 +10,9 @@ The environment says what and how:
   LOAD_USERS       users at once, listeners included (40)
   LOAD_TIME        how long, after the start of all of them (60s)
   LOAD_LISTENERS   Socket.IO listeners among them (10)
+  LOAD_LISTENER_ROOMS, LOAD_STORM_EVERY
+                   rooms of each kind that a listener is in (all); seconds after which all listeners
+                   are cut off, again and again (never)
   LOAD_REPORT      where the report goes (reports/load.html)
   LOAD_ROOMS, LOAD_ACCOUNTS, LOAD_ROOMS_EACH, LOAD_MESSAGES
                    the size of the world (20, 300, 5, 200)

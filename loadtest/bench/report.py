@@ -106,7 +106,8 @@ def _draw(plots: Plots) -> dict[str, tuple[str, str]]:
     """File name -> (title, SVG)."""
     drawn = {}
     if plots.throughput:
-        drawn["throughput.svg"] = "Throughput", pictures.bars("Throughput", plots.throughput, "per second")
+        title = "Calls of one worker over HTTP"
+        drawn["throughput.svg"] = title, pictures.bars(title, plots.throughput, "per second")
     if plots.latency:
         loads = sorted(plots.latency, key=lambda found: found[0])
         series = {f"p{name}": [(rate, found[name]) for rate, found in loads] for name in ("50", "90", "99", "99.9")}

@@ -3,10 +3,14 @@
 import os
 import pwd
 import stat
-from errno import ENOSPC
+from collections.abc import Iterator
+from contextlib import contextmanager
+from errno import EDQUOT, EFBIG, EIO, ENOSPC, EROFS
 from pathlib import Path
 
 from readstate.errors import SettingsError
+
+_OF_DISKS = (ENOSPC, EDQUOT, EFBIG, EIO, EROFS)
 
 
 def private_directory(directory: Path) -> Path:
@@ -65,6 +69,24 @@ def unusable(directory: Path, error: OSError) -> SettingsError:
     full = error.errno == ENOSPC
     remedy = "free some space there, or name another directory" if full else "name a directory that you may write"
     return SettingsError(f"READSTATE_DATA_DIR: {directory} cannot be used ({error.strerror}); {remedy}")
+
+
+def in_words(error: OSError) -> str:
+    """What the system said of a file, without its number."""
+    if error.filename is None or error.strerror is None:
+        return error.strerror or str(error)
+    return f"{os.fsdecode(error.filename)} cannot be used ({error.strerror})"
+
+
+@contextmanager
+def written(path: Path) -> Iterator[None]:
+    """While a file is written: an error of its disk, which tells of no file, gets its name."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno in _OF_DISKS:
+            error.filename = str(path)
+        raise
 
 
 def _is_ours_and_new(directory: Path) -> bool:

@@ -1,10 +1,11 @@
 """The URLs that a receiver of webhooks may have: in private networks only if that is allowed.
 
-`webhooks/addresses.py` holds every connection to the same rule.
+`webhooks/addresses.py` holds every connection to the same rule. And the URLs that commands take.
 """
 
 import re
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from urllib.parse import urlsplit
 
 MAX_URL_CHARS = 2048
 _MAX_HOST_CHARS = 253
@@ -129,3 +130,20 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost"
+
+
+def mistake_in_service_url(text: str) -> str:
+    """What is wrong with the `--url` of a command; "" when nothing is."""
+    try:
+        url = urlsplit(text)
+        sound = (
+            url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0 and not (url.query or url.fragment)
+        )
+    except ValueError:
+        sound = False
+    if sound:
+        return ""
+    return (
+        "--url must be the service's address, with http:// or https:// in front, "
+        f"such as http://127.0.0.1:8080, not {text}"
+    )

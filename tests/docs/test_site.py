@@ -90,5 +90,12 @@ def test_the_index_leads_to_every_page() -> None:
     """By itself, or by the section that the page is in."""
     index = DOCS / "index.md"
     led_to = {(DOCS / target).resolve() for target, _ in LINK.findall(prose(index)) if target}
-    alone = [page for page in DOCS.glob("*.md") if page != index]
+    alone = [page for folder in (".", "how-to", "decisions") for page in (DOCS / folder).glob("*.md") if page != index]
     assert [name(page) for page in alone if page not in led_to] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_a_table_is_in_one_piece(page: Path) -> None:
+    """Rows behind an empty line are text with bars in it."""
+    blocks = re.findall(r"(?:^\|.*\n)+", prose(page) + "\n", re.MULTILINE)
+    assert [block for block in blocks if not re.match(r".*\n\|[ |:-]+\|\n", block)] == []

@@ -82,6 +82,7 @@ def test_the_tutorial_goes_as_it_is_written() -> None:
     variables = dict(re.findall(r"READSTATE_(\w+)=(\S+)", block(TUTORIAL, "sh", "make run")))
     port = str(free_port())
     settings = {name.lower(): value.replace(":9000", f":{port}") for name, value in variables.items()}
+    assert settings.pop("data_dir").startswith(".")
     lines, expected = session()
     with (
         short_directory() as directory,

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
+from readstate.doctor import machine
 from readstate.doctor.finding import Finding, Level, Wrong, ask
 from readstate.doctor.receiver import receiver
 from readstate.errors import Doubt
@@ -73,6 +74,26 @@ def test_beside_a_running_service_all_is_well(directory: Path) -> None:
     assert found.says["keys"] == "1 worker(s) use this store, with the same keys"
     assert found.says["functions"] == "the functions of this version are loaded"
     assert found.says["layout"].startswith("the data have layout 2")
+
+
+def test_a_disk_that_is_nearly_full_is_warned_of(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the embedded store writes, also before its directory is made."""
+    monkeypatch.setattr(machine, "SPACE_BYTES", 1 << 62)
+    for data_dir in (directory, directory / "new" / "data"):
+        with pytest.raises(Doubt, match="MB left"):
+            machine.data_directory(Settings(data_dir=str(data_dir)))
+    assert "will be made" in machine.data_directory(Settings(data_dir=str(directory / "data"), redis_url="redis://x"))
+
+
+def test_the_settings_of_another_service_are_recognised(directory: Path) -> None:
+    """As in another directory than that of the service, where all would look well."""
+    with ServiceProcess(directory / "data") as service:
+        host, _, port = service.url.removeprefix("http://").partition(":")
+        found = examined(data_dir=directory / "other", host=host, port=port)
+        without_store = examined(data_dir=directory / "other", host=host, port=port, **KEYS)
+    assert (found.code, found.levels["port"]) == (1, "warning")
+    for one in (found, without_store):
+        assert f"these are not its settings: {directory / 'other'} does not exist" in one.says["port"]
 
 
 @pytest.mark.parametrize("kind", ["server", "cluster"])

@@ -43,8 +43,8 @@ def written(path: Path) -> list[str]:
 
 def test_an_app_is_brought_into_another_one(data_dir: Path, tmp_path: Path) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
-    assert "has 1 more users and 1 more rooms, and is whole" in command("export", str(one), data_dir=data_dir)
-    assert "1 rooms imported, 1 users, into app copy" in command("import", str(one), "--app", "copy", data_dir=data_dir)
+    assert "is whole; written: 1 user and 1 room" in command("export", str(one), data_dir=data_dir)
+    assert "1 room imported, 1 user, into app copy" in command("import", str(one), "--app", "copy", data_dir=data_dir)
     command("export", str(other), "--app", "copy", data_dir=data_dir)
     assert written(one) == written(other)
     assert "0 differences" in command("audit", data_dir=data_dir)
@@ -90,5 +90,5 @@ def test_what_mattermost_has_exported_is_brought_in(data_dir: Path, tmp_path: Pa
     lines = [{"type": "version", "version": 1}, {"type": "post", "post": post}]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     said = command("import", "--from", "mattermost", str(path), data_dir=data_dir)
-    assert "1 rooms imported, into app default" in said
+    assert "1 room imported, into app default" in said
     assert "broken off" not in said

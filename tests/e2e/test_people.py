@@ -61,6 +61,8 @@ def test_a_user_is_listed_shown_exported_and_erased(data_dir: Path, tmp_path: Pa
     assert "0 differences" in repaired.stderr
     assert of_administrators(repaired) == ["an audit that repairs has begun", "an audit has repaired"]
     assert command("people", "list", data_dir=data_dir).stdout == "ben\n"
+    assert "there was no user" not in erased.stderr
+    assert "there was no user ada in app default" in command("people", "erase", "ada", data_dir=data_dir).stderr
 
 
 @pytest.mark.parametrize("arguments", [("people", "show"), ("people", "export"), ("audit", "--erased", "--user")])

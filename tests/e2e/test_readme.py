@@ -16,7 +16,10 @@ from tests.support.servers import Server, short_directory
 ROOT = Path(__file__).resolve().parents[2]
 MARK = "-- the next answer --"
 # Pages that are gone through one after the other, on a service of their own.
-SESSIONS = [["README.md", "docs/imkit.md"], ["docs/quick-start.md", "docs/how-to/tokens.md"]]
+SESSIONS = [
+    ["README.md", "docs/imkit.md", "docs/quick-start.md", "docs/how-to/tokens.md"],
+    ["docs/quick-start.md", "docs/how-to/tokens.md"],
+]
 _BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _TIMES = (
     (re.compile(r'"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"'), '"a time"'),

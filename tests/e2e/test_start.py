@@ -491,10 +491,3 @@ def test_workers_that_cannot_start_end_the_service(data_dir: Path, server: Serve
     run = run_command("serve", settings={"data_dir": data_dir, "port": 0, "redis_url": url})
     assert (run.returncode, run.stdout) == (1, "")
     assert "hgetall" in run.stderr
-
-
-def test_no_command_is_answered_with_the_commands() -> None:
-    run = run_command()
-    assert run.returncode == 2
-    assert "readstate" in run.stderr
-    assert "COMMAND" in run.stderr

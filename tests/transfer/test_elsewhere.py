@@ -141,6 +141,13 @@ def test_a_directory_that_is_no_dump_is_refused(tmp_path: Path) -> None:
         list(read_rocketchat(tmp_path, "default", HISTORY))
 
 
+def test_a_gzipped_dump_that_is_not_whole_is_refused(tmp_path: Path) -> None:
+    users = next(a_dump(tmp_path, zipped=True).glob("users.bson.gz"))
+    users.write_bytes(users.read_bytes()[:-9])
+    with pytest.raises(TransferError, match=r"users\.bson\.gz: the gzipped file is cut off"):
+        list(read_rocketchat(tmp_path, "default", HISTORY))
+
+
 def a_bulk_export() -> list[bytes]:
     """A channel of three posts and a reply, a one-to-one channel and a group."""
     viewed = {"ann": AT_MS + 50, "ben": AT_MS + 15, "cid": 0}

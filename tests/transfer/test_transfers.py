@@ -7,7 +7,7 @@ import contextlib
 import gzip
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "export-and-import.md"
 
 
 def reader(path: Path) -> Iterator[tuple[int, Line]]:
-    with path.open("rb") as file, lines_of(file) as lines:
+    with path.open("rb") as file, contextlib.closing(lines_of(file)) as lines:
         yield from read_lines(lines)
 
 
@@ -46,12 +46,32 @@ async def test_the_example_of_the_page_is_what_it_says(store: RedisStore, app: s
     lines = [line for _, line in reader(path)]
     importing = await bring_in(store, lines[1:], app)
     assert importing.counted == {"rooms imported": 1}
+    assert importing.whole
+    (receipt,) = (await whole_list(store, app, "lobby", "m1", Filter.READ)).readers
+    assert receipt.member == "ben", "the sender is no reader"
     members = await store.rooms.members(app=app, room="lobby")
     assert [(one.member, one.cursor, one.unread, one.last_read) for one in members] == [
         ("ann", 2, 0, "m2"),
         ("ben", 1, 1, None),
     ]
     assert await store.badges.badge(app=app, user="ben", tags=["support"]) == 1
+    assert await store.audit.audit_all(app=app) == []
+
+
+async def test_the_program_of_the_how_to_writes_what_was_read(store: RedisStore, app: str, tmp_path: Path) -> None:
+    (program,) = re.findall(r"```python\n(.*?)```", (PAGE.parent / "how-to" / "moving-in.md").read_text(), re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(program, "moving-in.md", "exec"), names)
+    lobby = {"id": "lobby", "tags": ["support"], "created": AT_MS}
+    lobby["messages"] = [(f"m{number}", "ann", AT_MS + number) for number in (1, 2, 3)]
+    lobby["members"] = [("ann", "m3", AT_MS + 3), ("ben", "m2", AT_MS + 9), ("cid", None, 0)]
+    names["write"](tmp_path / "file", [lobby], {"ann": {"nickname": "Ann"}, "ben": {}, "cid": {}})
+    importing = await bring_in(store, [line for _, line in reader(tmp_path / "file")][1:], app)
+    assert (importing.counted, importing.whole) == ({"users": 3, "rooms imported": 1}, True)
+    for user, unread in (("ann", 0), ("ben", 1), ("cid", 3)):
+        assert await store.badges.badge(app=app, user=user, tags=["support"]) == unread
+    (receipt,) = (await whole_list(store, app, "lobby", "m2", Filter.READ)).readers
+    assert (receipt.member, receipt.at_ms, receipt.exact) == ("ben", AT_MS + 9, False)
     assert await store.audit.audit_all(app=app) == []
 
 
@@ -113,7 +133,8 @@ async def test_a_line_that_cannot_be_is_refused_and_nothing_is_written(
         ("{", "line 1 is no line of an export"),
         ('{"type":"user","user":"ann"}', "the first line"),
         ('{"type":"readstate","version":2,"id":"x","app":"a","exported_ms":0}', "version 2"),
-        ('{"type":"readstate","version":1,"id":"x","app":"a","exported_ms":0}\n{"type":"user"}', "line 2"),
+        ('{"type":"readstate","version":1,"id":"x","app":"a","exported_ms":0}\n{"type":"user"}', "line 2 is no line"),
+        ('{"type":"readstate","version":1,"id":"x","app":"a","exported_ms":0}\n{"type":"us', "line 2.* is cut off"),
     ],
 )
 def test_a_file_that_is_no_export_is_refused(tmp_path: Path, text: str, words: str) -> None:
@@ -152,6 +173,15 @@ async def test_a_gzipped_export_is_read_by_its_bytes(store: RedisStore, app: str
     assert len(list(reader(path))) == 6
     with pytest.raises(TransferError, match="gzipped"):
         await export_to(path, app, RedisExport(store.rooms._executor, app), resume=True)
+
+
+@pytest.mark.parametrize("harm", [lambda data: data[:-9], lambda data: data[:20] + b"\xff" * 20 + data[40:]])
+def test_a_gzipped_file_that_is_not_whole_is_refused(tmp_path: Path, harm: Callable[[bytes], bytes]) -> None:
+    """Not with the words of the library alone, which tell nothing of the file."""
+    path = tmp_path / "all.gz"
+    path.write_bytes(harm(gzip.compress(b'{"type": "readstate", "version": 1, "id": "i", "app": "a"}\n' * 9, mtime=0)))
+    with path.open("rb") as file, pytest.raises(TransferError, match="the gzipped file is cut off or damaged"):
+        list(lines_of(file))
 
 
 async def test_what_is_exported_while_members_post_and_read_holds_together(store: RedisStore, app: str) -> None:

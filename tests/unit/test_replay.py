@@ -197,6 +197,13 @@ def test_a_file_without_events_is_refused(tmp_path: Path, content: bytes) -> Non
         read_traffic(file)
 
 
+def test_a_gzipped_file_that_is_cut_off_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "traffic"
+    file.write_bytes(gzip.compress(line_of() + b"\n")[:-9])
+    with pytest.raises(TrafficError, match="the gzipped file is cut off"):
+        read_traffic(file)
+
+
 def test_ids_over_the_limit_are_set_apart_and_the_prefix_counts() -> None:
     events = [
         event("join", "x" * 126),

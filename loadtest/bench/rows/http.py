@@ -90,7 +90,6 @@ def bulk_ratio(bench: Bench) -> RowResult:
     many(), single()
     say("PUT /me/lastReads with 100 items and PUT lastRead in turn")
     pairs = in_turn(lengths.pairs, many, single)
-    bench.plots.throughput.append(("cursor moves in bulk of 100", median(one.rate for one, _ in pairs)))
     # Per second of the worker's core: in bulk Valkey is the busy one, on the other core.
     ratio = median_ratio((single.cpu_us, many.cpu_us) for many, single in pairs)
     by_clock = median_ratio((many.rate, single.rate) for many, single in pairs)

@@ -57,8 +57,6 @@ def script_ratio(bench: Bench) -> RowResult:
     share = moved / (len(marks) * CALLS)
     if share < FORWARD_SHARE:
         raise BenchError(f"only {share:.0%} of the calls moved a cursor")
-    names = ("FCALL mark_read, redis-benchmark", "EVALSHA `return 1`, redis-benchmark")
-    bench.plots.throughput += [(names[0], median(marks)), (names[1], median(least))]
     ratio = median_ratio(zip(marks, least, strict=True))
     return RowResult(
         f"{ratio:.2f}",

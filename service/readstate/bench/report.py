@@ -12,7 +12,7 @@ table { border-collapse: collapse; margin: 1em 0 } th, td { padding: .25em .8em;
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums } tr + tr { border-top: 1px solid #ddd }
 .verdict { font-size: 1.2em } .wrong { color: #b00 } svg { max-width: 100%; height: auto }
 """
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM = 640, 260, 60, 40
+_WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 640, 260, 120, 20, 40
 _NAMES = [f"{percent:g}" for percent in PERCENTILES]
 
 
@@ -76,13 +76,16 @@ def _picture(steps: Sequence[Step], p99_ms: float) -> str:
 
     def point(rate: float, milliseconds: float) -> tuple[float, float]:
         across = _LEFT + (_WIDTH - _LEFT - 20) * rate / widest
-        return across, (_HEIGHT - _BOTTOM) * (1 - min(milliseconds, highest) / highest) + 10
+        return across, (_HEIGHT - _BOTTOM) * (1 - min(milliseconds, highest) / highest) + _TOP
 
-    bound = point(0, p99_ms)[1]
-    drawn = [
-        f"<line x1='{_LEFT}' x2='{_WIDTH - 20}' y1='{bound:.0f}' y2='{bound:.0f}' stroke='#b00'/>",
-        f"<text x='{_WIDTH - 20}' y='{bound - 5:.0f}' text-anchor='end' fill='#b00'>bound {p99_ms:g} ms</text>",
-    ]
+    drawn = []
+    for milliseconds in (0.0, p99_ms, p99_ms * 2, p99_ms * 3, highest):
+        up = point(0, milliseconds)[1]
+        colour = "#b00" if milliseconds == p99_ms else "#ddd"
+        words = f"{milliseconds:g} ms{' and more' if milliseconds == highest else ''}"
+        drawn.append(f"<line x1='{_LEFT}' x2='{_WIDTH - 20}' y1='{up:.0f}' y2='{up:.0f}' stroke='{colour}'/>")
+        drawn.append(f"<text x='{_LEFT - 8}' y='{up + 4:.0f}' text-anchor='end'>{words}</text>")
+    drawn.append(f"<text x='{_LEFT + 8}' y='{point(0, p99_ms)[1] - 5:.0f}' fill='#b00'>bound</text>")
     for name, colour in (("50", "#0a7"), ("99", "#06c")):
         points = [point(step.offered, step.latency_ms[name]) for step in steps if name in step.latency_ms]
         drawn.append(_line(points, colour, f"p{name}"))
@@ -90,9 +93,9 @@ def _picture(steps: Sequence[Step], p99_ms: float) -> str:
         across, bottom = point(step.offered, 0)
         below = bottom + 16 + number % 2 * 14  # in two rows: the last rates of a search are near each other
         drawn.append(f"<text x='{across:.0f}' y='{below:.0f}' text-anchor='middle'>{step.offered:,.0f}</text>")
-    drawn.append(f"<text x='{_LEFT}' y='{_HEIGHT + 14}'>calls a second</text>")
+    drawn.append(f"<text x='{_WIDTH - 20}' y='{_HEIGHT + _TOP + 8}' text-anchor='end'>calls a second</text>")
     inside = "".join(drawn)
-    return f"<svg viewBox='0 0 {_WIDTH} {_HEIGHT + 20}' font-size='12' font-family='sans-serif'>{inside}</svg>"
+    return f"<svg viewBox='0 0 {_WIDTH} {_HEIGHT + 30}' font-size='12' font-family='sans-serif'>{inside}</svg>"
 
 
 def _line(points: Sequence[tuple[float, float]], colour: str, name: str) -> str:

@@ -17,6 +17,11 @@ def text(argument: str) -> str:
     return argument
 
 
+def many(number: int, noun: str) -> str:
+    """A number and its noun, such as `1 room` and `2 rooms`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def note(sentence: str) -> None:
     """Print a sentence beside the command's output, on standard error."""
     print(f"readstate: {sentence}", file=sys.stderr)

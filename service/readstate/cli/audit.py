@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 
-from readstate.cli.arguments import note, tell_administration, text
+from readstate.cli.arguments import many, note, tell_administration, text
 from readstate.cli.existing_store import app_registry, existing_store
 from readstate.domain.audit import Drift
 from readstate.domain.identity import FIRST_APP
@@ -40,13 +40,13 @@ def run(args: argparse.Namespace) -> int:
     for drift in drifts:
         print(_line(drift, repair=args.repair))
     note(
-        f"looked at {_many(looked.rooms, 'room')}, {_many(looked.users, 'user')}, "
-        f"{_many(looked.messages, 'message')} and {_many(looked.values, 'value')}"
+        f"looked at {many(looked.rooms, 'room')}, {many(looked.users, 'user')}, "
+        f"{many(looked.messages, 'message')} and {many(looked.values, 'value')}"
     )
     mended = sum(drift.mended for drift in drifts)
     if args.repair:
         tell_administration("an audit has repaired", **_about(args), differences=len(drifts), mended=mended)
-    note(f"{_many(len(drifts), 'difference')}{f', {mended:,} mended' if args.repair and drifts else ''}")
+    note(f"{many(len(drifts), 'difference')}{f', {mended:,} mended' if args.repair and drifts else ''}")
     return DRIFT_FOUND if drifts else 0
 
 
@@ -56,7 +56,7 @@ def _look_for_traces(args: argparse.Namespace) -> int:
         raise Invalid("erased", "--erased goes with --user, and without --repair")
     check_id("user", args.user)
     found = asyncio.run(_traces(args))
-    note(f"{_many(found, 'remnant')} of {args.user}")
+    note(f"{many(found, 'remnant')} of {args.user}")
     return DRIFT_FOUND if found else 0
 
 
@@ -68,10 +68,6 @@ async def _traces(args: argparse.Namespace) -> int:
             print(remnant)
             found += 1
     return found
-
-
-def _many(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 async def _find_drifts(args: argparse.Namespace) -> tuple[list[Drift], Compared]:

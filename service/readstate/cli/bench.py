@@ -5,14 +5,15 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from random import randrange
-from urllib.parse import urlsplit
 
 import uvloop
 
 from readstate.bench.report import page
 from readstate.bench.run import Wanted, bench
 from readstate.cli.arguments import note
+from readstate.files import written
 from readstate.replay.api import ReplayError
+from readstate.urls import mistake_in_service_url
 
 WRONG, NOT_DONE = 1, 2  # exit codes
 
@@ -65,10 +66,11 @@ def run(args: argparse.Namespace) -> int:
     try:
         if not args.api_key:
             raise ReplayError("an API key is needed: give --api-key or set READSTATE_API_KEY")
-        if not args.url.startswith(("http://", "https://")):
-            raise ReplayError("--url must begin with http:// or https://")
-        if "@" in urlsplit(args.url).netloc:
+        # First, since the other sentence shows the URL.
+        if "@" in args.url:
             raise ReplayError("--url must not have a password: the calls are made without it")
+        if mistake := mistake_in_service_url(args.url):
+            raise ReplayError(mistake)
         _check_writable(args.report)
         result = uvloop.run(bench(Wanted(**given), lambda line: print(line, flush=True)))
     except ReplayError as error:
@@ -76,7 +78,8 @@ def run(args: argparse.Namespace) -> int:
         return NOT_DONE
     for line in (result.verdict(), result.verdict_of_notices(), *result.doubts()):
         print(line, flush=True)
-    args.report.write_text(page(result), encoding="utf-8")
+    with written(args.report):
+        args.report.write_text(page(result), encoding="utf-8")
     print(f"The report is in {args.report}.")
     return WRONG if result.wrong_notices or result.best is None else 0
 

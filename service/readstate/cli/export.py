@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
-from readstate.cli.arguments import note, text
+from readstate.cli.arguments import many, note, text
 from readstate.cli.existing_store import app_registry, on_store
 from readstate.domain.identity import FIRST_APP
 from readstate.settings import Settings
@@ -44,6 +44,7 @@ async def run(args: argparse.Namespace, executor: Executor, settings: Settings) 
         store = RedisExport(executor, args.app)
         written = await export_to(args.file, args.app, store, resume=args.resume, advance=advance)
     if written:
-        note(f"{args.file} has {counts['users']:,} more users and {counts['rooms']:,} more rooms, and is whole")
+        users, rooms = many(counts["users"], "user"), many(counts["rooms"], "room")
+        note(f"{args.file} is whole; written: {users} and {rooms}")
     else:
         note(f"{args.file} is whole already; nothing is to be done")

@@ -10,7 +10,7 @@ from typing import IO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeElapsedColumn
 
-from readstate.cli.arguments import note, text
+from readstate.cli.arguments import many, note, text
 from readstate.cli.existing_store import app_registry, on_store
 from readstate.domain.identity import FIRST_APP
 from readstate.domain.transfer import Header, Line
@@ -56,10 +56,15 @@ async def run(args: argparse.Namespace, executor: Executor, settings: Settings) 
             await importing.run(lines)
         finally:
             await store.outbox.idle()
-    counted = ", ".join(f"{count:,} {what}" for what, count in sorted(importing.counted.items()))
+    counted = ", ".join(_counted(what, count) for what, count in sorted(importing.counted.items()))
     note(f"{counted or 'nothing'}, into app {app}")
     if args.source is None and not importing.whole:
-        note("the export was broken off: whatever else it was to have is missing")
+        note("the file has no last line, `whole`: an export that was broken off, of which the rest is missing")
+
+
+def _counted(what: str, count: int) -> str:
+    noun, _, outcome = what.partition(" ")
+    return " ".join(filter(None, (many(count, noun.removesuffix("s")), outcome)))
 
 
 def _lines(args: argparse.Namespace, settings: Settings) -> Generator[tuple[int, Line]]:

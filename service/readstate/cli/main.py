@@ -4,9 +4,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.metadata import version
 from keyword import iskeyword
 
 from readstate.errors import ReadStateError, SettingsError
+from readstate.files import in_words
 from readstate.process.embedded import EmbeddedError
 from readstate.process.listener import StartError
 from readstate.process.stopping import Stopped, end_by, stop_by_exception
@@ -39,13 +41,19 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (default: of this process). Returns the exit code."""
     arguments = sys.argv[1:] if argv is None else list(argv)
+    if not arguments:
+        _parser(arguments).print_help(sys.stderr)
+        return CANNOT
     args = _parser(arguments).parse_args(arguments)
     try:
         stop_by_exception()
         return int(args.run(args))
     except Stopped as stopped:
         end_by(stopped.signum)
-    except (SettingsError, StartError, EmbeddedError, ServerRefused, ReadStateError, TransferError, OSError) as error:
+    except OSError as error:
+        print(f"readstate: {in_words(error)}", file=sys.stderr)
+        return CANNOT
+    except (SettingsError, StartError, EmbeddedError, ServerRefused, ReadStateError, TransferError) as error:
         print(f"readstate: {error}", file=sys.stderr)
         return CANNOT
 
@@ -54,6 +62,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="readstate", description="Keeps read state for chat products. Settings: the READSTATE_ variables."
     )
+    parser.add_argument("--version", action="version", version=f"readstate {version('readstate')}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, purpose in COMMANDS.items():
         command = commands.add_parser(name, help=purpose)

@@ -14,6 +14,7 @@ from readstate.domain.limits import check_id
 from readstate.domain.personal_data import check_name
 from readstate.domain.transfer import encode_line
 from readstate.errors import Invalid
+from readstate.files import written
 from readstate.settings import Settings
 from readstate.store.executor import Executor
 from readstate.store.people import RedisPeople
@@ -63,7 +64,7 @@ async def _export(args: argparse.Namespace, executor: Executor, settings: Settin
     person = RedisPerson(executor, args.app, args.user)
     lines = 0
     tell_administration("an export of a user has begun", app=args.app, user=args.user)
-    with create_file(args.file) as file:
+    with written(args.file), create_file(args.file) as file:
         async for line in person.everything():
             file.write(encode_line(line) + b"\n")
             lines += 1
@@ -76,6 +77,7 @@ async def _erase(args: argparse.Namespace, executor: Executor, settings: Setting
     check_id("user", args.user)
     if args.name is not None:
         check_name("as", args.name, args.user)
+    there = await RedisPerson(executor, args.app, args.user).exists()
     tell_administration("an erasure of a user has begun", app=args.app, user=args.user)
     console = Console(stderr=True)
     columns = TextColumn("{task.completed:,.0f} rooms"), TimeElapsedColumn()
@@ -85,6 +87,8 @@ async def _erase(args: argparse.Namespace, executor: Executor, settings: Setting
         name = await people.erase(args.user, args.name, lambda rooms: progress.advance(task, rooms))
     tell_administration("a user was erased", app=args.app, user=args.user)
     print(f"{args.user} is erased; {name} stands in for them in rooms")
+    if not there:
+        note(f"there was no user {args.user} in app {args.app}; what an earlier erasure had left of them is gone, too")
     note(f"`readstate audit --app {args.app} --user {args.user} --erased` looks for what is left")
 
 

@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 from readstate.process.embedded import socket_path
-from readstate.process.listener import reachable_host
+from readstate.process.listener import StartError, reachable_host
 from readstate.settings import Settings
 from readstate.status.numbers import Between, Moment, get, moment
 from readstate.status.screen import StoreFacts, screen
@@ -19,6 +19,7 @@ from readstate.store.connect import connect
 from readstate.store.examination import primaries, version
 from readstate.store.executor import Executor
 from readstate.store.workers import shared_keys, workers_at_work
+from readstate.urls import mistake_in_service_url
 
 SECONDS = 2.0
 LEAST_S = 1.2  # /metrics may be a second old
@@ -40,6 +41,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _show(url: str | None, seconds: float, *, watch: bool) -> None:
+    if url and (mistake := mistake_in_service_url(url)):
+        raise StartError(mistake)
     settings = Settings.from_environ(os.environ).resolve_existing()
     url = (url or _own_url(settings)).rstrip("/")
     earlier = await asyncio.to_thread(moment, url)

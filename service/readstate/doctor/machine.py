@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 from pathlib import Path
 
 from readstate.doctor.finding import Wrong
@@ -17,6 +18,8 @@ SOCKET_BYTES = 48 * 1024
 WORKER_BYTES = 128 * 1024 * 1024
 # Descriptors of a worker beside its sockets: connections of HTTP and to the store, files.
 OTHER_DESCRIPTORS = 512
+# Of a disk: the embedded store rewrites its file when it has doubled, and has it twice then.
+SPACE_BYTES = 256 * 1024 * 1024
 _MIB = 1024 * 1024
 
 
@@ -32,6 +35,14 @@ def data_directory(settings: Settings) -> str:
     if settings.redis_url is not None and not settings.open_secrets():
         return "none is needed: every secret is given, and the store is a server of its own"
     directory = Path(settings.data_dir)
+    words = _usable(directory)
+    if settings.redis_url is None:
+        _check_space(directory)
+    return words
+
+
+def _usable(directory: Path) -> str:
+    """Raises Wrong, and SettingsError as `check_private_directory` does."""
     if not directory.exists():
         place = next(parent for parent in directory.parents if parent.exists())
         if not os.access(place, os.W_OK | os.X_OK):
@@ -44,6 +55,17 @@ def data_directory(settings: Settings) -> str:
             return f"{directory} is empty, and will be closed to other users"
         raise
     return f"{directory} is private"
+
+
+def _check_space(directory: Path) -> None:
+    """Raises Doubt when the disk on which the embedded store writes is nearly full."""
+    place = next(one for one in (directory, *directory.parents) if one.exists())
+    free = shutil.disk_usage(place).free
+    if free < SPACE_BYTES:
+        raise Doubt(
+            f"{directory} is on a disk with {free // _MIB:,} MB left: when it is full, the embedded store takes no "
+            "writes; free some space there, or name another READSTATE_DATA_DIR"
+        )
 
 
 def secrets(settings: Settings) -> str:
@@ -80,11 +102,20 @@ def _state_of_service(settings: Settings) -> str:
     host, port = settings.ops_address() or (settings.host, settings.port)
     ready, answer = ask_ready((reachable_host(host), port))
     where = f"a readstate listens on {settings.host} port {settings.port}"
+    if (missing := _missing(settings)) and (ready or answer.startswith("503 not ready: ")):
+        raise Doubt(f"{where}, and these are not its settings: {missing}; give doctor those of the service") from None
     if ready:
         return f"{where}, and is ready"
     if answer.startswith("503 not ready: "):
         raise Doubt(f"{where}, and is {answer.strip()[4:]}") from None
     return ""
+
+
+def _missing(settings: Settings) -> str:
+    """What a service with these settings would have made when it started; "" when all is there."""
+    if settings.redis_url is None and not Path(settings.data_dir).exists():
+        return f"{settings.data_dir} does not exist"
+    return f"no keys are kept in {settings.data_dir}" if settings.open_secrets() else ""
 
 
 def descriptors(settings: Settings, sockets: int) -> str:

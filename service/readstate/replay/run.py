@@ -6,17 +6,18 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from readstate.files import in_words
 from readstate.replay.api import Api, ReplayError
 from readstate.replay.compare import Comparison
 from readstate.replay.count import count
 from readstate.replay.feed import create_users, feed
 from readstate.replay.report import Report, print_report
 from readstate.replay.traffic import Skipped, TrafficError, TrafficEvent, read_traffic, sift
+from readstate.urls import mistake_in_service_url
 
 DIFFERENT, NOT_DONE = 1, 2  # exit codes
 SKIPPED_SHOWN = 5
@@ -44,7 +45,8 @@ def replay_file(
             raise ReplayError("an API key is needed: give --api-key or set READSTATE_API_KEY")
         if concurrency < 1 or limit < 0:
             raise ReplayError("--concurrency must be at least 1 and --limit at least 0")
-        _check_url(url)
+        if mistake := mistake_in_service_url(url):
+            raise ReplayError(mistake)
         events, skipped = sift(
             read_traffic(file, limit=limit), f"{secrets.token_hex(3)}:" if prefix is None else prefix
         )
@@ -52,26 +54,11 @@ def replay_file(
         api = Api(url, api_key=api_key, client_key=client_key, concurrency=concurrency)
         report = asyncio.run(replay(api, events, skipped=len(skipped), concurrency=concurrency, console=console))
     except (OSError, TrafficError, ReplayError) as error:
-        console.print(f"readstate replay: {error}", highlight=False, markup=False, soft_wrap=True)
+        said = in_words(error) if isinstance(error, OSError) else str(error)
+        console.print(f"readstate replay: {said}", highlight=False, markup=False, soft_wrap=True)
         return NOT_DONE
     print_report(report, Console(file=sys.stdout))
     return DIFFERENT if report.differences else 0
-
-
-def _check_url(text: str) -> None:
-    """Raises ReplayError."""
-    try:
-        url = urlsplit(text)
-        there = (
-            url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0 and not (url.query or url.fragment)
-        )
-    except ValueError:
-        there = False
-    if not there:
-        raise ReplayError(
-            "--url must be the service's address, with http:// or https:// in front, "
-            f"such as http://127.0.0.1:8080, not {text}"
-        )
 
 
 async def replay(

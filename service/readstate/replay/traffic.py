@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 
 from readstate.domain.limits import check_id
 from readstate.errors import Invalid
-from readstate.transfer.files import lines_of
+from readstate.transfer.files import TransferError, lines_of
 
 Kind = Literal["post", "join", "leave", "rename"]
 KINDS: tuple[str, ...] = get_args(Kind)
@@ -51,7 +51,10 @@ def read_traffic(path: Path, *, limit: int = 0) -> list[TrafficEvent]:
     Raises TrafficError for a line that is not an event, or when there is none, OSError.
     """
     with path.open("rb") as file:
-        events = list(_decode(islice(lines_of(file), limit or None)))
+        try:
+            events = list(_decode(islice(lines_of(file), limit or None)))
+        except TransferError as error:
+            raise TrafficError(str(error)) from None
     if not events:
         raise TrafficError(f"{path} holds no events: each is one line of JSON")
     return events

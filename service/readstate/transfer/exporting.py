@@ -12,6 +12,7 @@ from typing import IO
 from readstate.batches import as_batches
 from readstate.domain.transfer import VERSION, Header, Line, WholeLine, encode_line
 from readstate.errors import RoomUnknown
+from readstate.files import written
 from readstate.store.exports import RedisExport
 from readstate.transfer.files import Finished, TransferError, create_file
 
@@ -86,7 +87,7 @@ async def export_to(path: Path, app: str, store: RedisExport, *, resume: bool, a
         if finished.whole:
             return False
         os.truncate(path, finished.end)
-    with path.open("ab") if resume else create_file(path) as file:
+    with written(path), path.open("ab") if resume else create_file(path) as file:
         await Export(file, finished, advance).run(app, store)
         file.flush()
         os.fsync(file.fileno())

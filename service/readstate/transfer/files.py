@@ -1,7 +1,8 @@
 """Files of an export: one line of JSON after the other, plain or gzipped."""
 
 import gzip
-from collections.abc import Iterable, Iterator
+import zlib
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import IO, cast
 
@@ -10,17 +11,29 @@ import msgspec
 from readstate.domain.transfer import VERSION, EndLine, Header, Line, RoomLine, UserLine, WholeLine, decode_line
 
 _ZIPPED = b"\x1f\x8b"
+DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)  # what reading such a file raises
 
 
 class TransferError(Exception):
     """A file cannot be used. The message is one sentence that says where, and why."""
 
 
-def lines_of(file: IO[bytes]) -> IO[bytes]:
-    """The lines of an open file. Its first bytes decide whether it is gzipped. Raises OSError."""
+def lines_of(file: IO[bytes]) -> Generator[bytes]:
+    """The lines of an open file. Its first bytes decide whether it is gzipped.
+
+    Raises TransferError when it is and cannot be read to its end, OSError.
+    """
     zipped = file.read(2) == _ZIPPED
     file.seek(0)
-    return cast(IO[bytes], gzip.GzipFile(fileobj=file)) if zipped else file
+    try:
+        yield from cast(IO[bytes], gzip.GzipFile(fileobj=file)) if zipped else file
+    except DAMAGED as error:
+        raise damaged(error) from None
+
+
+def damaged(error: Exception) -> TransferError:
+    """The sentence for a gzipped file that cannot be read to its end."""
+    return TransferError(f"the gzipped file is cut off or damaged ({error}); get it again")
 
 
 def create_file(path: Path) -> IO[bytes]:
@@ -42,6 +55,8 @@ def read_lines(lines: Iterable[bytes]) -> Iterator[tuple[int, Line]]:
         try:
             line = decode_line(text)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            if number > 1 and not text.endswith(b"\n") and not isinstance(error, msgspec.ValidationError):
+                raise TransferError(f"line {number}, the last one, is cut off: the file is not whole") from None
             raise TransferError(f"line {number} is no line of an export: {error}") from None
         if (number == 1) != isinstance(line, Header):
             raise TransferError(f"line {number}: the first line, and no other, must be that of the export itself")

@@ -15,7 +15,7 @@ from readstate.domain import direct
 from readstate.domain.transfer import VERSION, Header, Line, UserLine
 from readstate.transfer.bson import BsonError, read_documents
 from readstate.transfer.elsewhere import Conversation, Member, as_profile
-from readstate.transfer.files import TransferError
+from readstate.transfer.files import DAMAGED, TransferError, damaged
 
 SOURCE = "rocketchat"
 _REMOVED = "rm"  # the type of a message that was deleted
@@ -98,6 +98,8 @@ def _collection(directory: Path, collection: str, *, optional: bool = False) -> 
             yield from read_documents(file)  # type: ignore[arg-type]  # both read bytes
         except (BsonError, KeyError, TypeError, ValueError) as error:
             raise TransferError(f"{path}: {error}") from None
+        except DAMAGED as error:
+            raise TransferError(f"{path}: {damaged(error)}") from None
 
 
 def _identity(directory: Path) -> str:

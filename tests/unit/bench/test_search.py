@@ -1,5 +1,7 @@
 """The search for a rate, and what is said of what it found."""
 
+import re
+
 import pytest
 
 from readstate.bench.ledger import Balance
@@ -55,6 +57,13 @@ def test_doubts_are_said() -> None:
     assert Result(50.0, [], [a_step(50, 5.0)]).doubts() == []
 
 
+def test_a_driver_that_is_late_is_said_where_no_rate_was_kept() -> None:
+    """Its lateness may be why."""
+    steps = [a_step(100, 900.0, lag_ms=400.0), a_step(50, 70.0, lag_ms=11.0)]
+    assert ["late by 11.0 ms" in doubt for doubt in Result(50.0, [], steps).doubts()] == [True]
+    assert Result(50.0, []).doubts() == []
+
+
 def test_a_notice_that_is_missing_is_in_the_report() -> None:
     result = Result(50.0, [("service", "readstate <1>")], [a_step(100, 5.0)], Balance(7, 1, 0, 0, 0, 0, 0))
     shown = page(result)
@@ -62,3 +71,14 @@ def test_a_notice_that_is_missing_is_in_the_report() -> None:
     assert "NOTICES WENT WRONG. 7 arrived; missing 1, duplicate 0" in shown
     assert "readstate &lt;1&gt;" in shown
     assert "http" not in shown, "the page needs nothing else"
+
+
+def test_the_picture_has_a_scale_and_nothing_outside() -> None:
+    """A p99 far above the bound is drawn at the highest line, which says so."""
+    (picture,) = re.findall(r"<svg.*?</svg>", page(Result(50.0, [], [a_step(100, 5.0), a_step(200, 9000.0)])))
+    assert ">50 ms<" in picture
+    assert ">200 ms and more<" in picture
+    _, _, width, height = map(float, re.findall(r"viewBox='(.*?)'", picture)[0].split())
+    for across, up in re.findall(r"c?x='([\d.]+)' c?y='([\d.]+)'", picture):
+        assert 0 < float(across) < width
+        assert 10 <= float(up) < height
