@@ -29,9 +29,9 @@ from readstate.dialects.imkit.reply import Problem, ok
 from readstate.dialects.imkit.sockets.auth import SocketAuthenticator
 from readstate.dialects.imkit.sockets.connection import CloseReason, Connection
 from readstate.dialects.imkit.sockets.encoding import Encoding
-from readstate.dialects.imkit.sockets.fair_turns import FairTurns
 from readstate.dialects.imkit.sockets.http_calls import HttpCall
 from readstate.dialects.imkit.sockets.packets import ClientPacket, decode_packet
+from readstate.dialects.imkit.sockets.turns import FairTurns
 from readstate.domain.limits import MAX_ID_BYTES, MAX_WATCHED
 from readstate.errors import TooManyRequests
 
@@ -140,11 +140,11 @@ class ClientEvents(Struct, frozen=True):
         except TooManyRequests as error:
             return RATE_LIMIT_EXCEEDED.reply_to(error, str(error)).payload
         principal = Principal(session.app, session.user, False, session)
-        await self.turns.begin((session.app, _room_of(content)))
+        turn = await self.turns.begin((session.app, _room_of(content)))
         try:
             return await call.answer(self.services, principal, content)
         finally:
-            self.turns.end()
+            self.turns.end(turn)
 
 
 def _room_of(content: Any) -> str:

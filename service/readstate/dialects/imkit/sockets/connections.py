@@ -32,8 +32,8 @@ from readstate.dialects.imkit.sockets.packets import ClientPacket, PacketRate, P
 from readstate.dialects.imkit.sockets.send_queue import QueueBudgets
 from readstate.dialects.imkit.sockets.session_ids import new_session_id
 from readstate.dialects.imkit.sockets.timers import Timeouts
+from readstate.dialects.imkit.sockets.turns import PacedTasks
 from readstate.domain.limits import MAX_BODY_BYTES
-from readstate.tasks import Tasks
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class Connections:
         self.auth_deadlines: Timeouts[Connection] = Timeouts(
             AUTHENTICATE_WITHIN_S, lambda late: late.close(AUTH_TIMEOUT)
         )
-        self.processing = Tasks()  # packets that take time
+        self.processing = PacedTasks()  # packets that take time
         self.lingers: Timeouts[Connection] = Timeouts(LINGER_S, lambda closing: closing.transport.abort())
 
     # From the handshake to the end

@@ -22,7 +22,6 @@ from readstate.dialects.imkit.sockets.closing import GapClosing, TokenWatch
 from readstate.dialects.imkit.sockets.connection import STOPPING, Connection, Transport
 from readstate.dialects.imkit.sockets.connections import Connections
 from readstate.dialects.imkit.sockets.delivery import Delivery
-from readstate.dialects.imkit.sockets.fair_turns import FairTurns
 from readstate.dialects.imkit.sockets.following import Following
 from readstate.dialects.imkit.sockets.http_calls import HTTP_CALLS
 from readstate.dialects.imkit.sockets.hub import Hub
@@ -30,6 +29,7 @@ from readstate.dialects.imkit.sockets.joining import Joining
 from readstate.dialects.imkit.sockets.payloads import StorePayloads
 from readstate.dialects.imkit.sockets.polling import Message, PollingTransport, Receive
 from readstate.dialects.imkit.sockets.session_ids import worker_of
+from readstate.dialects.imkit.sockets.turns import FairTurns
 from readstate.dialects.imkit.sockets.verifier import Rejection, Verifier, client_key, preflight_headers, query_of
 from readstate.dialects.imkit.sockets.websocket import WebSocketTransport
 from readstate.domain.limits import MAX_BODY_BYTES

@@ -8,6 +8,7 @@ frames; it is the scope's extension FRAMES. A server without it cannot offer web
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import ClassVar
 
 from readstate.dialects.http.frame_writer import FrameWriter
@@ -63,7 +64,7 @@ class WebSocketTransport:
     def on_message(self, text: str | None) -> bool:
         if text is not None and self._connections.receive_at_once(self._connection, text):
             return False
-        self._connections.processing.start(self._process(text))
+        self._connections.processing.start_in_turn(partial(self._process, text))
         return True
 
     def on_writable(self) -> None:
