@@ -11,6 +11,7 @@
 -- Errors     ROOM_UNKNOWN
 -- Cost       commands <= 3 + 2 * messages, turns <= 4 + messages * (4 + 5 * acknowledged)
 --            messages: from the first seq to the last; acknowledged: by how many one of them was
+--@include lib/arrays
 --@include lib/room
 --@include lib/messages
 --@include lib/receipts

@@ -9,6 +9,7 @@
 -- Reply      [member, joined int, cursor int, ended_ms int]
 -- Errors     ROOM_UNKNOWN
 -- Cost       commands <= 1 + fields, turns <= 7 * fields
+--@include lib/arrays
 --@include lib/room
 --@include lib/stays
 

@@ -28,7 +28,7 @@ local function migrate_messages(room, most)
     for i, seq in ipairs(seqs) do
         local message, sender, at_ms, joined, row = cmsgpack.unpack(entries[i])
         local _, ordinal, kind = cmsgpack.unpack(kinds[i])
-        append_message(room, slot_of(room, message, seq), seq, ordinal, kind, sender, at_ms, joined)
+        append_message(room, locator_of(room, message, seq), seq, ordinal, kind, sender, at_ms, joined)
         if row then
             change_message(room, seq, kind, row)
         end

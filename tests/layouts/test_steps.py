@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import redis
 
+from readstate.domain.rooms import Status
 from readstate.store import lua
 from readstate.store.connect import connect
 from readstate.store.executor import Executor
@@ -65,6 +66,18 @@ async def test_nothing_is_lost_in_steps_of_any_size(executor: Executor, app: str
     assert steps > 5
     await check(executor, app, derived=derived)
     assert await executor.command("TTL", key + ":c", key=key) == -1
+
+
+@pytest.mark.parametrize("derived", [False, True], ids=["ordinary", "derived"])
+@pytest.mark.parametrize("frozen", [False, True], ids=["active", "frozen"])
+@pytest.mark.parametrize("by_client", [False, True], ids=["of a backend", "of a client"])
+async def test_what_a_room_is_stays(executor: Executor, app: str, derived: bool, frozen: bool, by_client: bool) -> None:
+    await write_room(
+        executor, app, "r", members=["ann"], messages=4, derived=derived, frozen=frozen, by_client=by_client
+    )
+    room = await redis_store(executor).rooms.room(app=app, room="r", user="ann")
+    assert (room.status, room.by_client) == (Status.FROZEN if frozen else Status.ACTIVE, by_client)
+    assert (room.seq, room.member_count, room.me and room.me.unread) == (4, 1, 2)
 
 
 async def test_several_processes_help_each_other(executor: Executor, app: str, key: str) -> None:

@@ -60,6 +60,29 @@ def test_arguments_are_locals_by_name(lua_file: Path) -> None:
     assert not re.search(r"\b(KEYS|ARGV)\b", lua_file.read_text())
 
 
+# Of Lua and of Redis, and what the loader adds.
+GIVEN = set(
+    re.findall(
+        r"\w+",
+        "and break do else elseif end false for function if in local nil not or repeat return then true until while "
+        "error ipairs math next pairs pcall rawget rawset select setmetatable string table tonumber tostring type "
+        "unpack bit cjson cmsgpack redis struct ARG key keys",
+    )
+)
+
+
+def test_every_name_is_defined(path: Path) -> None:
+    """Redis says so only when the line runs."""
+    code = re.sub(r"^#!lua.*", "", code_of(path), flags=re.MULTILINE)
+    code = re.sub(r'"[^"\n]*"|\'[^\'\n]*\'', '""', code)
+    listed = re.findall(r"\blocal (?!function\b)([\w, ]+)|\bfor ([\w, ]+) (?:in|=)|\bfunction\b[^(]*\(([^)]*)\)", code)
+    defined = {name for lists in listed for names in lists for name in re.findall(r"\w+", names)}
+    defined |= set(re.findall(r"\bfunction (\w+)", code)) | set(re.findall(r"(?<![.:\w])(\w+) *=(?!=)", code))
+    defined |= {argument.name for argument in read_header(path.stem, path.read_text()).arguments}
+    used = set(re.findall(r"(?<![.:\w])([A-Za-z_]\w*)", code))
+    assert used - defined - GIVEN == set()
+
+
 def test_every_script_can_be_called_from_python() -> None:
     """That a declaration fits is seen when it is imported."""
     assert set(NAMES) <= {*vars(lua), *vars(audit_scripts), *vars(transfer_scripts)}

@@ -11,6 +11,7 @@ from readstate.store.states import SEPARATOR
 
 CREATED_US = 1_700_000_000_000_000
 COUNTABLE = 1
+FROZEN, DERIVED, BY_CLIENT = 1, 4, 8
 
 
 async def write_room(
@@ -22,14 +23,17 @@ async def write_room(
     away: Sequence[str] = (),
     messages: int = 0,
     derived: bool = False,
+    frozen: bool = False,
+    by_client: bool = False,
 ) -> None:
     """A room whose members have read half of its messages, m1, m2 and so on.
 
     `away`: former members, each with a stay. The users' sides are not written.
     """
+    flags = FROZEN * frozen + DERIVED * derived + BY_CLIENT * by_client
     key, read = Keys.room(app, room), messages // 2
     record = _record(read)
-    fields: list[str | bytes] = ["", _head(messages, len(members), derived)]
+    fields: list[str | bytes] = ["", _head(messages, len(members), flags)]
     for member in members:
         fields += [member, record]
     await _in_parts(executor, "HSET", key, fields)
@@ -53,7 +57,7 @@ async def _in_parts(executor: Executor, command: str, key: str, parts: Sequence[
         await executor.command(command, key, *parts[first : first + 2000], key=key)
 
 
-def _head(seq: int, member_count: int, derived: bool) -> bytes:
+def _head(seq: int, member_count: int, flags: int) -> bytes:
     newest = f"m{seq}".encode() if seq else b""
     return b"".join(
         (
@@ -61,7 +65,7 @@ def _head(seq: int, member_count: int, derived: bool) -> bytes:
             *(number.to_bytes(5, "big") for number in (seq, seq)),
             struct.pack(">I", member_count),
             *(number.to_bytes(5, "big") for number in (0, 0, 0, 0)),
-            struct.pack(">BB", 4 if derived else 0, len(newest)),
+            struct.pack(">BB", flags, len(newest)),
             newest,
         )
     )
