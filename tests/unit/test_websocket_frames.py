@@ -98,8 +98,9 @@ async def read_by_us(pieces: list[bytes], chance: random.Random | None) -> tuple
     listener = Listener(chance)
     protocol, line = attached(listener)
     for piece in pieces:
-        while not line.is_read:  # noqa: ASYNC110 - as the event loop would
-            await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            while not (line.is_read or line.closing):  # noqa: ASYNC110 - as the event loop would
+                await asyncio.sleep(0)
         if line.closing:
             break
         protocol.data_received(piece)

@@ -1,8 +1,9 @@
 """The websocket transport: from the start of a connection, or after an upgrade from long-polling.
 
 With ASGI's `send`, each socket would encode what all of them receive, and the writes would wait for
-one another. So the worker's own protocol (`readstate.process.http_protocol`) accepts finished
-frames; it is the scope's extension FRAMES. A server without it cannot offer websockets.
+one another. So the worker's own protocol (`process/websocket_protocol.py`) takes finished
+frames and hands on messages; it is the scope's extension FRAMES. A server without it cannot offer
+websockets.
 """
 
 import asyncio
