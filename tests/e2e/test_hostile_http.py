@@ -168,10 +168,35 @@ async def test_a_handshake_is_accepted_with_any_headers_of_a_page(backend: Backe
     assert b"sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" in answer
 
 
-async def test_a_websocket_elsewhere_is_refused(backend: Backend) -> None:
-    answer = answer_to(backend.url, HANDSHAKE.replace(ENGINE, "/rooms") + "\r\n")
+@pytest.mark.parametrize("path", ["/", "/rooms", "/healthz", "/me/badge", "/schema/openapi.json", "http://x"])
+async def test_a_websocket_elsewhere_is_refused(backend: Backend, path: str) -> None:
+    """It is not taken for a call of this path."""
+    answer = answer_to(backend.url, HANDSHAKE.replace(ENGINE, path) + "\r\n")
     assert answer.startswith(b"HTTP/1.1 403 Forbidden\r\n")
     await still_serves(backend)
+
+
+async def test_a_whole_address_is_that_of_its_path(backend: Backend) -> None:
+    """RFC 9112, section 3.2.2: servers accept it, though only proxies are asked so."""
+    with connected(backend.url, HANDSHAKE.replace(ENGINE, f"http://chat.example{ENGINE}") + "\r\n") as connection:
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 101 Switching Protocols\r\n")
+
+
+@pytest.mark.parametrize("path", ["/socket.io/?EIO=4&transport=polling", "/healthz", "/schema/openapi.json"])
+async def test_a_handshake_before_the_answer_to_another_request_is_refused(backend: Backend, path: str) -> None:
+    """The answer, and the end of the time between requests, would come into the WebSocket."""
+    early = b"\x81\x82\0\0\0\0" + b"40"
+    answer = answer_to(backend.url, request("GET", path).encode() + (HANDSHAKE + "\r\n").encode() + early)
+    assert answer.endswith(b"A WebSocket handshake must wait for the answers to the requests before it.")
+    assert b" 101 " not in answer
+    await still_serves(backend)
+
+
+async def test_a_handshake_may_follow_an_answer(backend: Backend) -> None:
+    with connected(backend.url, request("GET", "/healthz")) as connection:
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 200 OK\r\n")
+        connection.sendall((HANDSHAKE + "\r\n").encode())
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 101 Switching Protocols\r\n")
 
 
 MANY_BYTES = 60_000_000  # more than the system itself holds for two ends of a connection

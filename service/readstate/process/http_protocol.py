@@ -58,6 +58,7 @@ MAX_PAUSE_S = 1.0
 TOO_MANY_REQUESTS = 429
 
 _TOO_MANY = f"More than {MAX_PIPELINED} requests at once."
+_TOO_EARLY = "A WebSocket handshake must wait for the answers to the requests before it."
 
 
 class Cycle(RequestResponseCycle, WholeReplySender, Movable):
@@ -207,6 +208,8 @@ class HttpProtocol(HttpToolsProtocol):
         if reason := why_too_long(self.url):
             self._stop_parsing(414, reason)
         self._gathering.is_asked, self._pieces = True, 0
+        if self.parser.should_upgrade() and self.cycle is not None and not self.cycle.response_complete:
+            self._stop_parsing(400, _TOO_EARLY)
         super().on_headers_complete()
         if len(self.pipeline) > MAX_PIPELINED:
             self._stop_parsing(400, _TOO_MANY)

@@ -15,6 +15,7 @@ from http import HTTPStatus
 from typing import Any, Protocol
 from urllib.parse import unquote
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from uvicorn.protocols.utils import ClientDisconnected
 
@@ -80,18 +81,27 @@ def _is_key(value: bytes) -> bool:
 
 
 def scope_of(request: dict[str, Any], url: bytes, scheme: str, root_path: str) -> dict[str, Any]:
-    """The scope of ASGI for the handshake: that of its request (HTTP), with what is different."""
-    path, _, query = url.partition(b"?")
-    return request | {
+    """The scope of ASGI for the handshake: that of its request (HTTP), with what is different.
+
+    Raises BadHandshake.
+    """
+    try:
+        target = httptools.parse_url(url)
+    except httptools.HttpParserInvalidURLError:
+        raise BadHandshake("The address cannot be read.") from None
+    path = target.path or b"/"
+    scope = request | {
         "type": "websocket",
         "asgi": request["asgi"] | {"spec_version": "2.4"},
         "scheme": scheme,
         "path": root_path + unquote(path.decode("ascii")),
         "raw_path": root_path.encode("ascii") + path,
-        "query_string": query,
+        "query_string": target.query or b"",
         "subprotocols": [],
         "extensions": {"websocket.http.response": {}},
     }
+    del scope["method"]  # with one it would be taken for a request
+    return scope
 
 
 def response(status: int, headers: Headers, body: bytes) -> bytes:

@@ -103,12 +103,12 @@ class WebSocketProtocol(asyncio.Protocol, Movable):
         scheme = "wss" if request["scheme"] == "https" else "ws"
         try:
             accept = accept_key(request["method"], request["http_version"], request["headers"])
+            self._scope = scope_of(request, url, scheme, self._config.root_path)
         except BadHandshake as error:
             headers = ((b"content-type", b"text/plain; charset=utf-8"), *error.more)
             self.write(response(error.status, headers, error.reason.encode()))
             self._transport.close()
             return
-        self._scope = scope_of(request, url, scheme, self._config.root_path)
         handshake = Handshake(self, self._scope, accept, self._server_state.default_headers)
         self._handler = handshake
         self._is_held = True

@@ -117,3 +117,19 @@ async def test_other_requests_of_a_session_are_delayed_as_packets_are(
         answers = [await backend._http.request(method, path) for _ in range(160)]
         assert {answer.status_code for answer in answers} == {200 if method == "OPTIONS" else 400}
         assert 1.0 <= time.monotonic() - began <= 10
+
+
+async def test_upgrades_of_a_session_are_delayed_as_packets_are(polled: ServiceProcess) -> None:
+    """Also those that come to nothing."""
+    async with Backend(polled.url) as backend:
+        sid = await session(backend)
+        token = await backend.token(f"ann-{secrets.token_hex(4)}")
+        await backend._http.post(
+            f"/socket.io/?EIO=4&transport=polling&sid={sid}", content=f"40{json.dumps({'token': token})}"
+        )
+        url = backend.url.replace("http", "ws", 1) + f"{ENGINE}&sid={sid}"
+        began = time.monotonic()
+        for _ in range(160):
+            async with websockets.connect(url, compression=None) as websocket:
+                await websocket.send("no probe")
+        assert 1.0 <= time.monotonic() - began <= 15
