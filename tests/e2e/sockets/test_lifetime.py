@@ -14,8 +14,8 @@ import uvicorn
 import websockets
 
 from readstate.app import Service, create_app
-from readstate.dialects.imkit.sockets import auth, closing
-from readstate.dialects.imkit.sockets.connection import CLIENT_LEFT, Connection
+from readstate.dialects.imkit.sockets import auth, closing, turns
+from readstate.dialects.imkit.sockets.connection import CLIENT_LEFT, STOPPING, Connection
 from readstate.dialects.imkit.sockets.connections import LINGER_S as CONNECTION_LINGER_S
 from readstate.dialects.imkit.sockets.packets import Packet, ServerEvent
 from readstate.dialects.imkit.sockets.server import SocketServer
@@ -276,6 +276,27 @@ async def test_a_stop_closes_all_connections(inside: Inside, backend: Backend) -
             async with raw(inside.url):
                 pass
         assert (await backend._http.get("/socket.io/?EIO=4&transport=polling")).status_code == 400
+
+
+async def test_a_packet_whose_turn_comes_after_the_end_is_ignored(
+    inside: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Packets of many others are before it, and the service closes the connection meanwhile."""
+    connections = inside.sockets.connections
+    async with raw(inside.url) as connection:
+        monkeypatch.setattr(turns, "BEGUN_AT_ONCE", 0)
+        await connection.send("40")
+
+        async def waits() -> bool:
+            return bool(connections.processing._waiting)
+
+        await wait_until(waits, "the packet to wait")
+        connections.close_all_now(STOPPING)
+        assert await until_closed(connection) == 1012
+        monkeypatch.undo()
+        connections.processing._begin()
+        await asyncio.gather(*connections.processing)  # none has failed
+    await inside.until_nothing_is_kept()
 
 
 async def test_a_stop_closes_each_connection_once(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:

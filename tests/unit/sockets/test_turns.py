@@ -120,3 +120,19 @@ async def begun(tasks: PacedTasks, count: int) -> list[tuple[int, int]]:
         await asyncio.sleep(0)
         now += 1
     return order
+
+
+async def test_what_has_not_begun_when_tasks_are_stopped_does_not_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns_module, "BEGUN_AT_ONCE", 1)
+    begun: list[int] = []
+
+    async def work(number: int) -> None:
+        begun.append(number)
+        await asyncio.sleep(60)
+
+    tasks = PacedTasks()
+    for number in range(3):
+        tasks.start_in_turn(partial(work, number))
+    await tasks.stop()
+    await asyncio.sleep(0.01)
+    assert (begun, len(tasks)) == ([], 0)

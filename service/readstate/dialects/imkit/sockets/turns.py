@@ -32,6 +32,10 @@ class PacedTasks(Tasks):
         self._waiting.append(work)
         self._begin()
 
+    async def stop(self) -> None:
+        self._waiting.clear()
+        await super().stop()
+
     def _begin(self) -> None:
         while self._waiting and self._begun < BEGUN_AT_ONCE:
             self._begun += 1

@@ -65,7 +65,7 @@ class WebSocketTransport:
     def on_message(self, text: str | None) -> bool:
         if text is not None and self._connections.receive_at_once(self._connection, text):
             return False
-        self._connections.processing.start_in_turn(partial(self._process, text))
+        self._connections.processing.start_in_turn(partial(self._process, self._connection, text))
         return True
 
     def on_writable(self) -> None:
@@ -78,8 +78,7 @@ class WebSocketTransport:
         self._connections.remove(self._connection)
         del self._connection  # a cycle of references
 
-    async def _process(self, text: str | None) -> None:
-        connection = self._connection
+    async def _process(self, connection: Connection, text: str | None) -> None:
         try:
             if text is None and not connection.is_closing:
                 raise packets.ProtocolError("binary frames are not spoken here")
