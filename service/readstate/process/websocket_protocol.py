@@ -54,6 +54,7 @@ class WebSocketProtocol(asyncio.Protocol, Movable):
         "_config",
         "_end_is_due",
         "_handler",
+        "_has_handler",
         "_is_held",
         "_is_lost",
         "_is_reading",
@@ -85,6 +86,7 @@ class WebSocketProtocol(asyncio.Protocol, Movable):
         self._permit: Permit | None = None
         self._scope: dict[str, Any] | None = None  # during the handshake
         self._handler: MessageHandler = _IGNORING
+        self._has_handler = False  # that of the application
         self._unread: bytes | bytearray = b""
         self._parts: list[bytes] | None = None  # of the message that is being received
         self._part_bytes = 0
@@ -151,7 +153,7 @@ class WebSocketProtocol(asyncio.Protocol, Movable):
         begin_stop(self._app_state)
         if isinstance(self._handler, Handshake):
             self._handler.refuse(503, b"the service is stopping")
-        elif self._scope is None and not self._close_sent:
+        elif self._has_handler and not self._close_sent:
             self._finish(frames.SERVICE_RESTART, "")
         self._transport.close()
 
@@ -160,10 +162,10 @@ class WebSocketProtocol(asyncio.Protocol, Movable):
     @property
     def is_attached(self) -> bool:
         """Whether the application has attached a handler."""
-        return self._scope is None
+        return self._has_handler
 
     def attach(self, handler: MessageHandler) -> None:
-        self._scope = None
+        self._scope, self._has_handler = None, True
         self._handler = handler
         if self._is_lost or self._close_sent or self.is_closing:
             self._end()
@@ -312,7 +314,7 @@ class WebSocketProtocol(asyncio.Protocol, Movable):
 
     def _end(self) -> None:
         """Tell the handler, once it has processed what was received."""
-        if self._is_held and self._scope is None and not self._close_sent:
+        if self._is_held and self._has_handler and not self._close_sent:
             self._end_is_due = True
             return
         self._end_is_due = False

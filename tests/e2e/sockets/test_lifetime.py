@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 import uvicorn
 import websockets
+from websockets.frames import Frame, Opcode
 
 from readstate.app import Service, create_app
 from readstate.dialects.imkit.sockets import auth, closing, turns
@@ -468,3 +469,17 @@ async def test_closing_after_a_gap_does_not_delay_a_stop(
         async with asyncio.timeout(5):
             await inside.sockets.stop()
         await second.wait_until_closed()
+
+
+async def test_who_closes_behind_events_gets_all_acks(inside: Inside) -> None:
+    """The close frame is read when what came before it is answered."""
+    event = Frame(Opcode.TEXT, b'421["conf",{"encoding":"rot13"}]').serialize(mask=True)
+    closing = Frame(Opcode.CLOSE, (1000).to_bytes(2, "big")).serialize(mask=True)
+    async with raw(inside.url) as client:
+        await client.send("40")
+        while not str(await client.recv()).startswith("40"):
+            pass
+        client.transport.write(5 * event + closing)
+        heard = [packet async for packet in client]
+        assert [str(packet)[:4] for packet in heard] == ["431["] * 5
+    await inside.until_nothing_is_kept()

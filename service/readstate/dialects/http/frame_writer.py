@@ -24,7 +24,9 @@ class MessageHandler(Protocol):
         """It takes none for now, or the connection is being closed."""
 
     def on_closed(self) -> None:
-        """The connection is closed, by either side, and all messages were handled. Comes last."""
+        """The connection is closed, by either side. Comes last. If the client has closed it, the
+        messages before that were handled.
+        """
 
 
 class FrameWriter(Protocol):

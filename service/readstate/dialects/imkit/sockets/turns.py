@@ -15,7 +15,7 @@ from readstate.tasks import Tasks
 
 BEGUN_AT_ONCE = 32  # tasks
 CALLS_AT_ONCE = 16
-LONGEST_S = 0.02  # a call that takes longer no longer holds up others
+LONGEST_S = 0.01  # a call that takes longer no longer holds up others
 
 
 class PacedTasks(Tasks):

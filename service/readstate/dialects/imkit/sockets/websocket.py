@@ -89,7 +89,8 @@ class WebSocketTransport:
         except Exception:
             logger.exception("a websocket failed")
             connection.close(STATE_LOST)
-        self._writer.go_on()
+        # After the flush of this turn: behind it the client may have sent that it leaves.
+        asyncio.get_running_loop().call_soon(self._writer.go_on)
 
 
 async def upgrade(connections: Connections, writer: FrameWriter, receive: Receive, connection: Connection) -> None:
