@@ -7,7 +7,7 @@ from typing import Any
 
 # Beyond this nothing is added to what a client has not taken yet. One answer may be longer; after
 # it the sender waits for the client.
-MAX_UNTAKEN_BYTES = 1024 * 1024
+MAX_OUTPUT_BUFFER_BYTES = 1024 * 1024
 # How long a client that is still sending may go on after its last answer; what it sends is dropped.
 LINGER_S = 2.0
 
@@ -88,7 +88,7 @@ class GatheringTransport:
         self._left = self._transport.get_write_buffer_size()
         # An answer waits for its client. What the protocols write by themselves, such as the pong
         # to each ping, does not.
-        if self._left > MAX_UNTAKEN_BYTES:
+        if self._left > MAX_OUTPUT_BUFFER_BYTES:
             self._transport.abort()
             return
         # uvloop raises it for a client that went away in this turn.

@@ -4,7 +4,7 @@ Who uses whom. Each part gets what it uses in its constructor, and knows nothing
 
     encoding -> packets -> send_queue -+
                                        +-> connection -> connections -> polling, websocket -+
-                              timers --+          |            ^                            |
+                       timers, turns --+          |            ^                            |
                                                   |            | as a ProtocolHandler       |
               hub -> following -> auth -----------+-> client_events <- http_calls           |
                     hub -> receipts --------------+-> delivery <- payloads -----------------+
@@ -18,6 +18,7 @@ Who uses whom. Each part gets what it uses in its constructor, and knows nothing
     packets        Engine.IO and Socket.IO packets, and the rate at which they are processed
     send_queue     what is queued for one connection, and for one user, bounded
     timers         timeouts and throttling for many keys with one timer
+    turns          how many packets and calls of clients are processed at a time, and whose is next
     connection     one connection: encoding, user, queue, and how it is closed
     connections    all connections of the worker, and the protocol on them
     polling        the long-polling transport
