@@ -49,13 +49,21 @@ def misfits(mutations: list[Mutation]) -> list[Mutation]:
 
 
 def namesake_tests(file: str) -> list[str]:
-    """The tests of a script, or of the scripts that include a library, the nearest ones first."""
+    """The tests of a script, or of the scripts that include a library: those named after them, the
+    nearest ones first, and those that call them.
+    """
     texts = {path.relative_to(ROOT / "lua").as_posix(): path.read_text() for path in (ROOT / "lua").rglob("*.lua")}
     found = [file]
     for name in found:
         include = f"--@include {name.removesuffix('.lua')}\n"
         found += [user for user, text in sorted(texts.items()) if include in text and user not in found]
-    tests = dict.fromkeys(f"tests/lua/test_{Path(name).stem}.py" for name in found)
+    scripts = [Path(name).stem for name in found]
+    tests = dict.fromkeys(f"tests/lua/test_{script}.py" for script in scripts)
+    calls = re.compile(rf"\blua\.({'|'.join(scripts)})\(")
+    for folder in ("layouts", "lua"):
+        for path in sorted((ROOT / "tests" / folder).glob("test_*.py")):
+            if calls.search(path.read_text()):
+                tests[path.relative_to(ROOT).as_posix()] = None
     return [test for test in tests if (ROOT / test).exists()]
 
 
