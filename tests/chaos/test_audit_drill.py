@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from readstate.domain.audit import Drift
+from readstate.errors import Unavailable
 from readstate.store.connect import connect
 from readstate.store.executor import Executor
 from readstate.store.keys import Keys
@@ -148,8 +149,13 @@ class Upgrade:
 
     async def _start(self, lua: Path | None) -> tuple[RedisStore, AsyncExitStack]:
         own = await self._stack.enter_async_context(AsyncExitStack())
-        _, store = await own.enter_async_context(worker(self._url, lua))
-        return store, own
+        while True:
+            try:
+                _, store = await own.enter_async_context(worker(self._url, lua))
+            except Unavailable:  # a node gives way at this moment; a service waits for it as well
+                await asyncio.sleep(0.1)
+            else:
+                return store, own
 
 
 @pytest.mark.timeout(900)

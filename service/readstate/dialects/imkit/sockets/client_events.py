@@ -140,7 +140,7 @@ class ClientEvents(Struct, frozen=True):
         except TooManyRequests as error:
             return RATE_LIMIT_EXCEEDED.reply_to(error, str(error)).payload
         principal = Principal(session.app, session.user, False, session)
-        turn = await self.turns.begin((session.app, _room_of(content)))
+        turn = await self.turns.begin((session.app, _room_of(content) or session.user))
         try:
             return await call.answer(self.services, principal, content)
         finally:
